@@ -1,0 +1,163 @@
+"""What a kind may do differently: the seam between the generic verbs and the kinds with behaviour.
+
+The generic create, update, patch and delete paths call a `Strategy` at fixed points, in this order (as
+`apiserver/pkg/registry/rest` does):
+
+    create   default -> admission -> prepare_for_create -> validate -> store
+    update   default -> admission -> prepare_for_update -> validate_update -> store unless nothing changed
+    status   default -> admission -> prepare_for_status_update -> validate_status_update -> store unless nothing changed
+    delete   grace_period -> mark or remove
+
+All objects are private to the request: a strategy changes them in place. The base class is what a storage-only row gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Literal, Protocol
+
+import attrs
+
+from refimpl.api.errors import Cause, Object
+from refimpl.api.http import User
+from refimpl.api.resources import Resource
+from refimpl.clock import Clock
+
+
+class Reader(Protocol):
+    """Read access to stored objects, for strategies and admission. What it returns must not be changed."""
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
+        """One object, or None."""
+        ...
+
+    def list(self, resource: Resource, namespace: str = "") -> Iterable[Object]:
+        """All objects, or those of one namespace."""
+        ...
+
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@attrs.define
+class Context:
+    """What a strategy or an admission step may know about the request it serves.
+
+    Attributes:
+        resource: the row of the table.
+        subresource: e.g. `status`; empty for the object itself.
+        operation: what is being done.
+        user: who asks.
+        namespace: of the request; empty for cluster-scoped resources.
+        name: of the object; empty on create with generateName.
+        clock: time, randomness, uids.
+        reader: stored objects.
+        dry_run: nothing will be stored.
+        warnings: texts for `Warning` headers; append to it.
+    """
+
+    resource: Resource
+    subresource: str
+    operation: Operation
+    user: User
+    namespace: str
+    name: str
+    clock: Clock
+    reader: Reader
+    dry_run: bool = False
+    warnings: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen
+class Column:
+    """One column of a kind's Table.
+
+    Attributes:
+        name: heading, e.g. `Status`; kubectl prints it in upper case.
+        cell: the value for one object; receives the object and the current time (for ages).
+        type: `string`, `integer`, `date`, ...
+        format: `name` for the name column.
+        description: text in the column definition.
+        priority: 0 always shown, 1 with `-o wide`.
+    """
+
+    name: str
+    cell: Callable[[Object, "TableTime"], object]
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+TableTime = Clock
+"""Cells compute ages against the server's clock."""
+
+FieldGetter = Callable[[Object], str]
+
+
+def _name(obj: Object) -> str:
+    return str(obj["metadata"].get("name", ""))
+
+
+def _namespace(obj: Object) -> str:
+    return str(obj["metadata"].get("namespace", ""))
+
+
+class Strategy:
+    """Behaviour of one kind; this base class is that of a storage-only kind.
+
+    Class attributes:
+        has_generation: `metadata.generation` starts at 1 and counts spec changes.
+        has_status: the main resource ignores `status` on create and update (and `status` ignores the rest).
+        create_on_update: PUT of a missing object creates it.
+        update_without_version: PUT may lack `metadata.resourceVersion`.
+        answers_delete_with_object: DELETE answers the object, not a `Status`.
+        default_propagation: what DELETE does with dependents unless told otherwise.
+        fields: what field selectors may name, with getters; metadata.name (and namespace) are always there.
+        columns: the Table columns after `Name`; None means the default `Name, Age`.
+    """
+
+    has_generation: ClassVar[bool] = False
+    has_status: ClassVar[bool] = False
+    create_on_update: ClassVar[bool] = False
+    update_without_version: ClassVar[bool] = False
+    answers_delete_with_object: ClassVar[bool] = False
+    default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
+    fields: ClassVar[Mapping[str, FieldGetter]] = {"metadata.name": _name, "metadata.namespace": _namespace}
+    columns: ClassVar[tuple[Column, ...] | None] = None
+
+    def default(self, obj: Object) -> None:
+        """Fills in defaults, on create and on every write."""
+
+    def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        """Drops or sets what a client may not choose; metadata is already complete."""
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """What is wrong with a new object; metadata rules are checked by the caller."""
+        return ()
+
+    def prepare_for_update(self, ctx: Context, old: Object, new: Object) -> None:
+        """Restores in `new` what an update of the main resource may not change."""
+
+    def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
+        """What is wrong with an update of the main resource."""
+        return self.validate(ctx, new)
+
+    def prepare_for_status_update(self, ctx: Context, old: Object, new: Object) -> None:
+        """Restores in `new` what a status update may not change: by default everything but status."""
+        for key in [key for key in new if key not in {"status", "metadata"}]:
+            del new[key]
+        new.update({key: value for key, value in old.items() if key not in {"status", "metadata"}})
+
+    def validate_status_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
+        """What is wrong with a status update."""
+        return ()
+
+    def grace_period(self, obj: Object, requested: int | None) -> int:
+        """Seconds to leave the object terminating; 0 removes it at once.
+
+        Args:
+            obj: the stored object.
+            requested: `gracePeriodSeconds` of the request, or None.
+        """
+        return 0

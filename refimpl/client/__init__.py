@@ -1,0 +1,1 @@
+"""Clients of the API: what controllers, scheduler, kubelet and proxy are built on."""

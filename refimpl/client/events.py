@@ -1,0 +1,141 @@
+"""The event recorder: tells people what a component did, best effort and never in the way.
+
+Events are queued and written by a background task. Equal events are counted on one object instead of repeated, as
+client-go's correlator does. A failing events API costs events, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+
+import attrs
+
+from refimpl.api.errors import ApiError, Object
+from refimpl.api.resources import EVENTS
+from refimpl.client.client import Client
+from refimpl.client.transport import Unreachable
+from refimpl.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_QUEUE_LIMIT = 1000
+_REMEMBERED = 4096
+
+
+@attrs.frozen
+class _Said:
+    """What makes two events the same."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    type: str
+    reason: str
+    message: str
+
+
+class EventRecorder:
+    """Records core/v1 events for one component.
+
+    Args:
+        client: where to write.
+        clock: for stamps and names.
+        component: `source.component`, e.g. `node-controller`.
+        host: `source.host`, for kubelets.
+    """
+
+    def __init__(self, client: Client, clock: Clock, component: str, host: str = "") -> None:
+        self._client = client
+        self._clock = clock
+        self._source = {"component": component, "host": host} if host else {"component": component}
+        self._queue: asyncio.Queue[Object] = asyncio.Queue(_QUEUE_LIMIT)
+        self._known: OrderedDict[_Said, Object] = OrderedDict()
+
+    def event(self, about: Object, kind: str, reason: str, message: str) -> None:
+        """Queues an event.
+
+        Args:
+            about: the object concerned (needs kind, apiVersion and metadata), or an `involvedObject` reference.
+            kind: `Normal` or `Warning`.
+            reason: CamelCase word.
+            message: the sentence for people.
+        """
+        reference = reference_to(about)
+        now = self._clock.timestamp()
+        namespace = reference.get("namespace") or "default"
+        body: Object = {
+            "metadata": {
+                "name": f"{reference['name']}.{self._clock.random.getrandbits(64):016x}",
+                "namespace": namespace,
+            },
+            "involvedObject": reference,
+            "reason": reason,
+            "message": message,
+            "source": self._source,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "type": kind,
+            "reportingComponent": self._source["component"],
+            "reportingInstance": self._source.get("host", ""),
+        }
+        try:
+            self._queue.put_nowait(body)
+        except asyncio.QueueFull:
+            log.warning("event queue is full; dropped %s about %s", reason, reference["name"])
+
+    async def run(self) -> None:
+        """Writes queued events until cancelled."""
+        while True:
+            body = await self._queue.get()
+            try:
+                await self._write(body)
+            except (ApiError, Unreachable) as error:
+                log.info("event %s was not recorded: %s", body["reason"], error)
+
+    async def _write(self, body: Object) -> None:
+        about = body["involvedObject"]
+        said = _Said(
+            about.get("kind", ""),
+            about.get("namespace", ""),
+            about["name"],
+            about.get("uid", ""),
+            body["type"],
+            body["reason"],
+            body["message"],
+        )
+        known = self._known.get(said)
+        if known is not None and await self._count(known, body):
+            self._known.move_to_end(said)
+            return
+        self._known[said] = await self._client.create(EVENTS, body)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    async def _count(self, known: Object, body: Object) -> bool:
+        """Counts a repetition on the event written before; False when that one has expired."""
+        known["count"] += 1
+        patch = {"count": known["count"], "lastTimestamp": body["lastTimestamp"]}
+        metadata = known["metadata"]
+        try:
+            await self._client.patch(EVENTS, metadata["name"], patch, namespace=metadata["namespace"])
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+
+def reference_to(about: Object) -> Object:
+    """The `ObjectReference` of an object; a reference is returned as it is."""
+    if "metadata" not in about:
+        return about
+    metadata = about["metadata"]
+    reference = {"kind": about["kind"], "apiVersion": about["apiVersion"], "name": metadata["name"]}
+    for field in ("namespace", "uid", "resourceVersion"):
+        if metadata.get(field):
+            reference[field] = metadata[field]
+    return reference

@@ -8,7 +8,7 @@ The generic create, update, patch and delete paths call a `Strategy` at fixed po
     status   default -> admission -> prepare_for_status_update -> validate_status_update -> store unless nothing changed
     delete   grace_period -> mark or remove
 
-All objects are private to the request: a strategy changes them in place. The base class is what a storage-only row gets.
+All objects are private to the request: a strategy changes them in place. A storage-only row gets the base class.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Column:
 
     Attributes:
         name: heading, e.g. `Status`; kubectl prints it in upper case.
-        cell: the value for one object; receives the object and the current time (for ages).
+        cell: the value for one object; receives the object and the clock (for ages).
         type: `string`, `integer`, `date`, ...
         format: `name` for the name column.
         description: text in the column definition.
@@ -82,15 +82,12 @@ class Column:
     """
 
     name: str
-    cell: Callable[[Object, "TableTime"], object]
+    cell: Callable[[Object, Clock], object]
     type: str = "string"
     format: str = ""
     description: str = ""
     priority: int = 0
 
-
-TableTime = Clock
-"""Cells compute ages against the server's clock."""
 
 FieldGetter = Callable[[Object], str]
 

@@ -47,7 +47,7 @@ class DirectTransport:
         self._handle = handle
         self._user = user
 
-    async def send(self, request: Request, *, stream: bool = False) -> Response:  # noqa: ARG002 - part of the seam
+    async def send(self, request: Request, *, stream: bool = False) -> Response:
         """See `Transport`; the handler itself decides what is a stream."""
         return await self._handle(attrs.evolve(request, user=self._user))
 

@@ -1,0 +1,1 @@
+"""A conformance suite for the contract between a Kubernetes master and its nodes."""

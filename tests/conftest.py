@@ -1,0 +1,25 @@
+"""Tests of our own code run on virtual time: nothing here sleeps for real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from refimpl.clock import Clock, virtual_loop
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every async test gets a fresh loop whose time jumps, unless it is marked `live`."""
+    if item.get_closest_marker("live"):
+        return {"live": asyncio.new_event_loop}
+    return {"virtual": virtual_loop}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Virtual time with a fixed seed."""
+    return Clock.virtual(seed=1)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 import attrs
@@ -68,7 +68,7 @@ class Informer:
     namespace: str | None = None
     label_selector: str = ""
     field_selector: str = ""
-    indexes: Mapping[str, Index] = attrs.field(factory=dict)
+    indexes: dict[str, Index] = attrs.field(factory=dict, converter=dict)
     synced: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     resource_version: str = attrs.field(default="", init=False)
     _objects: dict[Key, Object] = attrs.field(factory=dict, init=False)
@@ -83,6 +83,21 @@ class Informer:
         self._handlers.append(handler)
         for obj in list(self._objects.values()):
             handler(None, obj)
+
+    def add_index(self, name: str, function: Index) -> None:
+        """Adds an index, over the objects already known too; adding the same one again changes nothing.
+
+        Raises:
+            ValueError: the name already stands for another function.
+        """
+        known = self.indexes.setdefault(name, function)
+        if known is not function:
+            raise ValueError(f"{self.resource.plural}: index {name!r} already has another function")
+        if name not in self._indexed:
+            filed = self._indexed[name] = {}
+            for key, obj in self._objects.items():
+                for value in function(obj):
+                    filed.setdefault(value, {})[key] = obj
 
     def get(self, name: str, namespace: str = "") -> Object | None:
         """The cached object, or None."""

@@ -3,10 +3,15 @@
 The generic create, update, patch and delete paths call a `Strategy` at fixed points, in this order (as
 `apiserver/pkg/registry/rest` does):
 
-    create   default -> admission -> prepare_for_create -> validate -> store
-    update   default -> admission -> prepare_for_update -> validate_update -> store unless nothing changed
+    create   default -> admission -> prepare_for_create -> validate -> begin_create -> store
+    update   default -> admission -> prepare_for_update -> validate_update -> begin_update -> store unless nothing changed
     status   default -> admission -> prepare_for_status_update -> validate_status_update -> store unless nothing changed
-    delete   grace_period -> mark or remove
+    delete   grace_period -> mark (mark_terminating) or remove, unless finalizers or holds_deletion keep the object
+
+The rules for `metadata` are common to all kinds: the verbs put `kinds.metadata.validate_create(...)` before the causes
+of `validate`, and `kinds.metadata.validate_update(...)` before those of `validate_update` and `validate_status_update`.
+Other subresources that write the object itself (`finalize`, `approval`, `ephemeralcontainers`) take the status path;
+`Context.subresource` tells which it is.
 
 All objects are private to the request: a strategy changes them in place. A storage-only row gets the base class.
 """
@@ -110,6 +115,8 @@ class Strategy:
         update_without_version: PUT may lack `metadata.resourceVersion`.
         answers_delete_with_object: DELETE answers the object, not a `Status`.
         default_propagation: what DELETE does with dependents unless told otherwise.
+        stored_as: the row under which objects are kept when this row is only another view of them (events.k8s.io);
+            None means the row itself. `to_stored` and `from_stored` convert.
         fields: what field selectors may name, with getters; metadata.name (and namespace) are always there.
         columns: the Table columns after `Name`; None means the default `Name, Age`.
     """
@@ -120,11 +127,16 @@ class Strategy:
     update_without_version: ClassVar[bool] = False
     answers_delete_with_object: ClassVar[bool] = False
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
+    stored_as: ClassVar[Resource | None] = None
     fields: ClassVar[Mapping[str, FieldGetter]] = {"metadata.name": _name, "metadata.namespace": _namespace}
     columns: ClassVar[tuple[Column, ...] | None] = None
 
     def default(self, obj: Object) -> None:
         """Fills in defaults, on create and on every write."""
+
+    def name_problems(self, name: str) -> Iterable[str]:
+        """What is wrong with an object's name, beyond the path rule common to all kinds (no `/`, no `%`, not `..`)."""
+        return ()
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         """Drops or sets what a client may not choose; metadata is already complete."""
@@ -149,6 +161,27 @@ class Strategy:
     def validate_status_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """What is wrong with a status update."""
         return ()
+
+    def begin_create(self, ctx: Context, obj: Object) -> None:
+        """Last changes before a valid new object is stored: allocations, which may raise `ApiError`."""
+
+    def begin_update(self, ctx: Context, old: Object, new: Object) -> None:
+        """Last changes before a valid update of the main resource is stored."""
+
+    def mark_terminating(self, ctx: Context, obj: Object) -> None:
+        """What else changes in an object when it gets its `deletionTimestamp`."""
+
+    def holds_deletion(self, obj: Object) -> bool:
+        """Whether something other than `metadata.finalizers` and the grace period keeps a terminating object."""
+        return False
+
+    def to_stored(self, obj: Object) -> Object:
+        """The object as row `stored_as` keeps it."""
+        return obj
+
+    def from_stored(self, obj: Object) -> Object:
+        """The kept object as this row shows it; must not change its argument."""
+        return obj
 
     def grace_period(self, obj: Object, requested: int | None) -> int:
         """Seconds to leave the object terminating; 0 removes it at once.

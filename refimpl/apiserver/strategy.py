@@ -4,8 +4,8 @@ The generic create, update, patch and delete paths call a `Strategy` at fixed po
 `apiserver/pkg/registry/rest` does):
 
     create   default -> admission -> prepare_for_create -> validate -> begin_create -> store
-    update   default -> admission -> prepare_for_update -> validate_update -> begin_update -> store unless nothing changed
-    status   default -> admission -> prepare_for_status_update -> validate_status_update -> store unless nothing changed
+    update   default -> admission -> prepare_for_update -> validate_update -> begin_update -> store if changed
+    status   default -> admission -> prepare_for_status_update -> validate_status_update -> store if changed
     delete   grace_period -> mark (mark_terminating) or remove, unless finalizers or holds_deletion keep the object
 
 The rules for `metadata` are common to all kinds: the verbs put `kinds.metadata.validate_create(...)` before the causes
@@ -117,8 +117,11 @@ class Strategy:
         default_propagation: what DELETE does with dependents unless told otherwise.
         stored_as: the row under which objects are kept when this row is only another view of them (events.k8s.io);
             None means the row itself. `to_stored` and `from_stored` convert.
-        fields: what field selectors may name, with getters; metadata.name (and namespace) are always there.
-        columns: the Table columns after `Name`; None means the default `Name, Age`.
+        fields: all that field selectors may name, with getters.
+        own_field_labels: the kind lists its selectable fields itself, so that an unknown one is answered with
+            `field label not supported: X`; otherwise with
+            `"X" is not a known field selector: only "metadata.name", "metadata.namespace"`.
+        columns: all Table columns, `Name` among them; None means the default `Name, Created At`.
     """
 
     has_generation: ClassVar[bool] = False
@@ -129,6 +132,7 @@ class Strategy:
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
     stored_as: ClassVar[Resource | None] = None
     fields: ClassVar[Mapping[str, FieldGetter]] = {"metadata.name": _name, "metadata.namespace": _namespace}
+    own_field_labels: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...] | None] = None
 
     def default(self, obj: Object) -> None:

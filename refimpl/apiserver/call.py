@@ -1,0 +1,120 @@
+"""One resource request on its way through the verbs."""
+
+from __future__ import annotations
+
+import attrs
+
+from refimpl.api.errors import ApiError, Object, bad_request
+from refimpl.api.http import Request
+from refimpl.apiserver.paths import Target
+from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.strategy import Context, Operation, Strategy
+from refimpl.clock import Clock
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+
+@attrs.define
+class Call:
+    """A request together with what it names and what serves it.
+
+    Attributes:
+        request: as received.
+        target: what the URL names.
+        strategy: behaviour of the kind.
+        registry: stored objects.
+        clock: time, randomness, uids.
+        warnings: texts for `Warning` headers of the answer.
+    """
+
+    request: Request
+    target: Target
+    strategy: Strategy
+    registry: Registry
+    clock: Clock
+    warnings: list[str] = attrs.field(factory=list)
+
+    def context(self, operation: Operation, *, name: str | None = None, dry_run: bool = False) -> Context:
+        """What strategies and admission may know."""
+        target = self.target
+        return Context(
+            resource=target.resource,
+            subresource=target.subresource,
+            operation=operation,
+            user=self.request.user,
+            namespace=target.namespace,
+            name=target.name if name is None else name,
+            clock=self.clock,
+            reader=self.registry,
+            dry_run=dry_run,
+            warnings=self.warnings,
+        )
+
+    def flag(self, name: str) -> bool:
+        """A boolean query parameter; what does not read as a boolean counts as true when it is not empty.
+
+        Source: apimachinery 1.36 `Convert_Slice_string_To_bool`.
+        """
+        value = self.request.parameter(name)
+        return value is not None and value not in _FALSE and (value in _TRUE or value != "")
+
+    def integer(self, name: str) -> int | None:
+        """An integer query parameter; None when absent or empty.
+
+        Raises:
+            ApiError: 400, it is not a number.
+        """
+        value = self.request.parameter(name)
+        if not value:
+            return None
+        try:
+            return parse_int(value)
+        except ValueError:
+            raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
+
+
+def parse_int(text: str) -> int:
+    """A decimal integer as Go reads one: no blanks, no underscores, ASCII digits.
+
+    Raises:
+        ValueError: it is none.
+    """
+    digits = text[1:] if text[:1] in {"+", "-"} else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(text)
+    return int(text)
+
+
+@attrs.frozen
+class Answer:
+    """What a verb found or made, before it is written in the form the client asked for.
+
+    Attributes:
+        status: HTTP status code.
+        obj: the object; None when `item` has it.
+        item: the object as encoded list item of the target's row.
+        plain: the object is not of the target's kind (a Status, a Scale) and has its own kind and apiVersion.
+    """
+
+    status: int
+    obj: Object | None = None
+    item: bytes | None = None
+    plain: bool = False
+
+
+def success(target: Target, uid: str) -> Object:
+    """The `Status` that most deletions answer with."""
+    details: Object = {"name": target.name}
+    if target.resource.group:
+        details["group"] = target.resource.group
+    details["kind"] = target.resource.plural
+    if uid:
+        details["uid"] = uid
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def require(found: bool, error: ApiError) -> None:
+    """Raises `error` unless something was found."""
+    if not found:
+        raise error

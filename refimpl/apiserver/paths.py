@@ -1,0 +1,89 @@
+"""The grammar of resource URLs.
+
+    /api/v1/...  and  /apis/GROUP/VERSION/...   followed by
+    [watch/] [namespaces/NAMESPACE/] RESOURCE [/NAME [/SUBRESOURCE [/REST]]]
+
+Everything else (discovery, health, version) is not a resource URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import attrs
+
+from refimpl.api.errors import ApiError, failure
+from refimpl.api.resources import NAMESPACES, TABLE, Resource, by_path
+
+_GROUP_VERSIONS = frozenset((row.group, row.version) for row in TABLE)
+_NAMESPACE_SUBRESOURCES = frozenset(NAMESPACES.subresources)
+
+
+@attrs.frozen
+class Target:
+    """What a resource URL names.
+
+    Attributes:
+        resource: the row of the table.
+        namespace: empty for cluster-scoped resources and for collections over all namespaces.
+        name: object name; empty for a collection.
+        subresource: e.g. `status`; empty for the object itself.
+        rest: what follows the subresource (of a proxy), without the leading slash.
+        watch: the URL is of the old `/api/v1/watch/...` form.
+    """
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
+    watch: bool = False
+
+
+def unknown_resource() -> ApiError:
+    """404 for a resource, version or subresource that a served group does not have."""
+    return failure(404, "NotFound", "the server could not find the requested resource", {})
+
+
+@lru_cache(maxsize=65536)
+def parse(path: str) -> Target | None:
+    """Reads a resource URL.
+
+    Returns:
+        None when the path is not below a served group version (or names no resource).
+
+    Raises:
+        ApiError: 404, the group version is served but the path names nothing in it.
+    """
+    parts = path.strip("/").split("/")
+    if len(parts) >= 3 and parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    if (group, version) not in _GROUP_VERSIONS:
+        return None
+    watch = rest[0] == "watch" and len(rest) > 1
+    return _resolve(group, version, rest[1:] if watch else rest, watch=watch)
+
+
+def _resolve(group: str, version: str, parts: Sequence[str], *, watch: bool) -> Target:
+    namespace = ""
+    below_namespace = (
+        parts[0] == "namespaces" and len(parts) >= 3 and not (group == "" and parts[2] in _NAMESPACE_SUBRESOURCES)
+    )
+    if below_namespace:
+        namespace, parts = parts[1], parts[2:]
+    resource = by_path(group, version, parts[0])
+    name = parts[1] if len(parts) > 1 else ""
+    subresource = parts[2] if len(parts) > 2 else ""
+    if (
+        resource is None
+        or (below_namespace and not resource.namespaced)
+        or (name and resource.namespaced and not below_namespace)
+        or (subresource and subresource not in resource.subresources)
+    ):
+        raise unknown_resource()
+    return Target(resource, namespace, name, subresource, "/".join(parts[3:]), watch)

@@ -1,0 +1,89 @@
+"""What a ReplicationController or ReplicaSet reports about its pods.
+
+Source: kube-controller-manager 1.36 `replica_set_utils.go` (`calculateStatus`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from refimpl.api.errors import Object
+from refimpl.api.labels import labels_of, matches_selector
+from refimpl.clock import format_time
+from refimpl.controllers.workloads import conditions, pods
+from refimpl.controllers.workloads.podcontrol import Failure
+
+
+@attrs.frozen
+class Trouble:
+    """Why the number of pods could not be corrected.
+
+    Attributes:
+        reason: `FailedCreate` or `FailedDelete`.
+        message: what the server said.
+        failure: the refusal itself.
+    """
+
+    reason: str
+    message: str
+    failure: Failure
+
+
+def calculate(
+    owner: Object, mine: Sequence[Object], trouble: Trouble | None, now: datetime, *, terminating: bool
+) -> Object:
+    """The new `status`.
+
+    Args:
+        owner: the ReplicationController or ReplicaSet.
+        mine: its pods, whatever their state.
+        trouble: what stood in the way this time.
+        now: decides availability.
+        terminating: whether the kind has `terminatingReplicas` (ReplicaSet since 1.35).
+    """
+    min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
+    template_labels = {"matchLabels": labels_of(owner["spec"]["template"])}
+    active = [pod for pod in mine if pods.is_active(pod)]
+    status: Object = {"replicas": len(active)}
+    counts = {
+        "fullyLabeledReplicas": sum(matches_selector(template_labels, labels_of(pod)) for pod in active),
+        "readyReplicas": sum(pods.is_ready(pod) for pod in active),
+        "availableReplicas": sum(pods.is_available(pod, min_ready_seconds, now) for pod in active),
+    }
+    status |= {field: count for field, count in counts.items() if count}
+    if terminating:
+        status["terminatingReplicas"] = sum(pods.is_terminating(pod) and not pods.is_terminal(pod) for pod in mine)
+    status["observedGeneration"] = owner["metadata"].get("generation", 0)
+    reported = _conditions(owner, trouble, format_time(now))
+    if reported:
+        status["conditions"] = reported
+    return status
+
+
+def next_availability(owner: Object, mine: Sequence[Object], now: datetime) -> float | None:
+    """Seconds until one more pod becomes available by the mere passing of time, or None."""
+    min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
+    if not min_ready_seconds:
+        return None
+    dues = (pods.available_at(pod, min_ready_seconds) for pod in mine if pods.is_active(pod))
+    waits = [(due - now).total_seconds() for due in dues if due is not None and due > now]
+    return min(waits, default=None)
+
+
+def _conditions(owner: Object, trouble: Trouble | None, stamp: str) -> list[Object]:
+    known = (owner.get("status") or {}).get("conditions") or []
+    if trouble is None:
+        return conditions.without(known, "ReplicaFailure")
+    if conditions.find(known, "ReplicaFailure") is not None:
+        return list(known)
+    failure = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "lastTransitionTime": stamp,
+        "reason": trouble.reason,
+        "message": trouble.message,
+    }
+    return [*known, failure]

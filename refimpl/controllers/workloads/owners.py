@@ -1,0 +1,116 @@
+"""Ownership: which objects a controller manages, which it takes over and which it lets go.
+
+Source: kube-controller-manager 1.36 `controller_ref_manager.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from refimpl.api.errors import Object
+from refimpl.api.labels import Labels, labels_of
+from refimpl.controllers.workloads.pods import is_terminating
+
+Matches = Callable[[Labels], bool]
+
+
+def controller_of(obj: Object) -> Object | None:
+    """The owner reference whose `controller` is true, or None."""
+    for reference in obj["metadata"].get("ownerReferences") or ():
+        if reference.get("controller"):
+            found: Object = reference
+            return found
+    return None
+
+
+def controller_uid(obj: Object) -> str:
+    """The uid of the controlling owner; empty for an orphan."""
+    reference = controller_of(obj)
+    return str(reference["uid"]) if reference else ""
+
+
+def controller_reference(owner: Object) -> Object:
+    """The reference that makes `owner` the controller of an object."""
+    metadata = owner["metadata"]
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+BY_CONTROLLER = "controller"
+"""Name of the index that `by_controller` makes."""
+
+
+def orphans_of(namespace: str) -> str:
+    """The value under which the objects of a namespace that have no controller are found in the index."""
+    return f"orphans/{namespace}"
+
+
+def by_controller(obj: Object) -> Iterable[str]:
+    """Index function: the controller's uid, or the orphans of the namespace."""
+    return (controller_uid(obj) or orphans_of(obj["metadata"].get("namespace", "")),)
+
+
+BY_NAMESPACE = "namespace"
+"""Name of the index that `by_namespace` makes."""
+
+
+def by_namespace(obj: Object) -> Iterable[str]:
+    """Index function: the object's namespace."""
+    return (obj["metadata"].get("namespace", ""),)
+
+
+@attrs.frozen
+class Claims:
+    """Whose objects are whose.
+
+    Attributes:
+        mine: objects that belong to the owner already and match its selector.
+        adopt: orphans that match and are to be taken over.
+        release: objects of the owner that do not match any more.
+    """
+
+    mine: tuple[Object, ...] = ()
+    adopt: tuple[Object, ...] = ()
+    release: tuple[Object, ...] = ()
+
+
+def claim(owner: Object, matches: Matches, candidates: Iterable[Object]) -> Claims:
+    """Sorts candidates (the owner's objects and orphans) by what is to be done with them.
+
+    An owner that is being deleted keeps what it has and neither adopts nor releases; a terminating orphan is left
+    alone.
+    """
+    uid = owner["metadata"]["uid"]
+    going = is_terminating(owner)
+    mine, adopt, release = [], [], []
+    for obj in candidates:
+        holder = controller_uid(obj)
+        if holder and holder != uid:
+            continue
+        matching = matches(labels_of(obj))
+        if holder and matching:
+            mine.append(obj)
+        elif holder and not going:
+            release.append(obj)
+        elif not holder and matching and not going and not is_terminating(obj):
+            adopt.append(obj)
+    return Claims(tuple(mine), tuple(adopt), tuple(release))
+
+
+def adoption_patch(owner: Object, obj: Object) -> Object:
+    """Strategic merge patch that makes `owner` the controller; the uid in it is a precondition."""
+    return {"metadata": {"uid": obj["metadata"]["uid"], "ownerReferences": [controller_reference(owner)]}}
+
+
+def release_patch(owner: Object, obj: Object) -> Object:
+    """Strategic merge patch that takes the owner's reference off; the uid in it is a precondition."""
+    reference = {"$patch": "delete", "uid": owner["metadata"]["uid"]}
+    return {"metadata": {"uid": obj["metadata"]["uid"], "ownerReferences": [reference]}}

@@ -6,11 +6,10 @@ Source: kube-controller-manager 1.36 `deployment_controller.go`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.labels import labels_of, matches_selector
 from refimpl.api.resources import DEPLOYMENTS, PODS, REPLICASETS
+from refimpl.api.selectors import from_object
 from refimpl.client.informer import Key, key_of
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.deployment import status
@@ -30,6 +29,7 @@ from refimpl.controllers.workloads.owners import (
     claim,
     controller_of,
     controller_uid,
+    labels_of,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
@@ -90,7 +90,7 @@ class DeploymentController:
         metadata = deployment["metadata"]
         held = self._replica_sets.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._replica_sets.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return claim(deployment, partial(matches_selector, deployment["spec"]["selector"]), (*held, *orphans))
+        return claim(deployment, from_object(deployment["spec"]["selector"]), (*held, *orphans))
 
     def _pods_of(self, replica_set: Object) -> Iterable[Object]:
         return self._pods.by_index(BY_CONTROLLER, replica_set["metadata"]["uid"])
@@ -140,7 +140,7 @@ class DeploymentController:
         if new is not None and not controller_uid(new):
             labels = labels_of(new)
             for deployment in self._deployments.by_index(BY_NAMESPACE, new["metadata"]["namespace"]):
-                if matches_selector(deployment["spec"]["selector"], labels):
+                if from_object(deployment["spec"]["selector"]).matches(labels):
                     self._queue.add(key_of(deployment))
 
     def _wake_controller(self, replica_set: Object | None) -> Object | None:

@@ -11,8 +11,8 @@ from functools import partial
 import attrs
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.labels import Labels, labels_of, matches_map, matches_selector
 from refimpl.api.resources import PODS, REPLICASETS, REPLICATIONCONTROLLERS, Resource
+from refimpl.api.selectors import NOTHING, LabelSelector, from_map, from_object
 from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
@@ -30,6 +30,7 @@ from refimpl.controllers.workloads.owners import (
     claim,
     controller_of,
     controller_uid,
+    labels_of,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import (
@@ -52,14 +53,14 @@ class Replicated:
         name: the controller's name.
         component: in its events.
         resource: the row of the table.
-        matches: whether the selector of an owner matches labels.
+        selector: the selector of an owner.
         terminating: whether its status has `terminatingReplicas`.
     """
 
     name: str
     component: str
     resource: Resource
-    matches: Callable[[Object, Labels], bool]
+    selector: Callable[[Object], LabelSelector]
     terminating: bool
 
 
@@ -67,14 +68,14 @@ REPLICASET = Replicated(
     "replicaset-controller",
     "replicaset-controller",
     REPLICASETS,
-    lambda owner, labels: matches_selector(owner["spec"]["selector"], labels),
+    lambda owner: from_object(owner["spec"]["selector"]),
     terminating=True,
 )
 REPLICATIONCONTROLLER = Replicated(
     "replicationcontroller-controller",
     "replication-controller",
     REPLICATIONCONTROLLERS,
-    lambda owner, labels: matches_map(owner["spec"].get("selector"), labels),
+    lambda owner: from_map(owner["spec"]["selector"]) if owner["spec"].get("selector") else NOTHING,
     terminating=False,
 )
 
@@ -134,7 +135,7 @@ class ReplicaController:
         metadata = owner["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return claim(owner, partial(self._kind.matches, owner), (*held, *orphans))
+        return claim(owner, self._kind.selector(owner), (*held, *orphans))
 
     def _related(self, owner: Object) -> Iterable[Object]:
         holder = controller_uid(owner)
@@ -220,7 +221,7 @@ class ReplicaController:
     def _wake_matching(self, orphan: Object) -> None:
         labels = labels_of(orphan)
         for owner in self._owners.by_index(BY_NAMESPACE, orphan["metadata"]["namespace"]):
-            if self._kind.matches(owner, labels):
+            if self._kind.selector(owner).matches(labels):
                 self._queue.add(key_of(owner))
 
 

@@ -11,9 +11,10 @@ from datetime import datetime
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.api.labels import labels_of, matches_selector
+from refimpl.api.selectors import from_map
 from refimpl.clock import format_time
 from refimpl.controllers.workloads import conditions, pods
+from refimpl.controllers.workloads.owners import labels_of
 from refimpl.controllers.workloads.podcontrol import Failure
 
 
@@ -45,11 +46,11 @@ def calculate(
         terminating: whether the kind has `terminatingReplicas` (ReplicaSet since 1.35).
     """
     min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
-    template_labels = {"matchLabels": labels_of(owner["spec"]["template"])}
+    fully_labeled = from_map(labels_of(owner["spec"]["template"]))
     active = [pod for pod in mine if pods.is_active(pod)]
     status: Object = {"replicas": len(active)}
     counts = {
-        "fullyLabeledReplicas": sum(matches_selector(template_labels, labels_of(pod)) for pod in active),
+        "fullyLabeledReplicas": sum(fully_labeled.matches(labels_of(pod)) for pod in active),
         "readyReplicas": sum(pods.is_ready(pod) for pod in active),
         "availableReplicas": sum(pods.is_available(pod, min_ready_seconds, now) for pod in active),
     }

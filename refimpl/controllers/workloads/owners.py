@@ -5,15 +5,18 @@ Source: kube-controller-manager 1.36 `controller_ref_manager.go`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.api.labels import Labels, labels_of
+from refimpl.api.selectors import Labels, LabelSelector
 from refimpl.controllers.workloads.pods import is_terminating
 
-Matches = Callable[[Labels], bool]
+
+def labels_of(obj: Object) -> Labels:
+    """The labels of an object or of a pod template; empty when it has none."""
+    return (obj.get("metadata") or {}).get("labels") or {}
 
 
 def controller_of(obj: Object) -> Object | None:
@@ -82,7 +85,7 @@ class Claims:
     release: tuple[Object, ...] = ()
 
 
-def claim(owner: Object, matches: Matches, candidates: Iterable[Object]) -> Claims:
+def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) -> Claims:
     """Sorts candidates (the owner's objects and orphans) by what is to be done with them.
 
     An owner that is being deleted keeps what it has and neither adopts nor releases; a terminating orphan is left
@@ -95,7 +98,7 @@ def claim(owner: Object, matches: Matches, candidates: Iterable[Object]) -> Clai
         holder = controller_uid(obj)
         if holder and holder != uid:
             continue
-        matching = matches(labels_of(obj))
+        matching = selector.matches(labels_of(obj))
         if holder and matching:
             mine.append(obj)
         elif holder and not going:

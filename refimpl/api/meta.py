@@ -3,8 +3,6 @@
 Works on plain objects as they are on the wire; nothing here changes them unless it says so. Absent parts read as empty.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from datetime import datetime
 from typing import Any

@@ -1,0 +1,75 @@
+"""What the node lifecycle controller remembers, and loses when it is restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from refimpl.api.errors import Object
+from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
+from refimpl.controllers.node_lifecycle.health import Health
+from refimpl.controllers.node_lifecycle.queue import RateLimitedQueue
+from refimpl.controllers.node_lifecycle.zones import Zone, ZoneState, zone_of
+
+
+@attrs.frozen
+class Arrivals:
+    """How the nodes differ from the known ones.
+
+    Attributes:
+        added: nodes of new names.
+        deleted: known nodes whose names are gone.
+        in_new_zones: known nodes whose zone has no state.
+    """
+
+    added: tuple[Object, ...]
+    deleted: tuple[Object, ...]
+    in_new_zones: tuple[Object, ...]
+
+
+@attrs.define(eq=False)
+class Memory:
+    """The controller's state between passes.
+
+    Attributes:
+        known: name and uid of the nodes by name, as they were first seen.
+        health: by node name. Names are never forgotten: a node that is made again under an old name inherits the
+            time of the last heartbeat.
+        zone_states: of zones with counted nodes; a zone is forgotten when it has none.
+        queues: nodes waiting for their NoExecute taint, by zone.
+        pods_to_retry: nodes whose pods could not all be marked not ready.
+    """
+
+    known: dict[str, Object] = attrs.field(factory=dict)
+    health: dict[str, Health] = attrs.field(factory=dict)
+    zone_states: dict[Zone, ZoneState] = attrs.field(factory=dict)
+    queues: dict[Zone, RateLimitedQueue] = attrs.field(factory=dict)
+    pods_to_retry: set[str] = attrs.field(factory=set)
+
+    def open_zone(self, zone: Zone, config: NodeLifecycleConfig) -> None:
+        """Gives a zone without state a fresh queue; also one that had a state before and lost it."""
+        if zone not in self.zone_states:
+            self.zone_states[zone] = ZoneState.INITIAL
+            self.queues[zone] = RateLimitedQueue(config.node_eviction_rate)
+
+    def queue_in(self, zone: Zone, config: NodeLifecycleConfig) -> RateLimitedQueue:
+        """The queue of a zone; a node can turn up in a new zone in the middle of a pass."""
+        if zone not in self.queues:
+            self.queues[zone] = RateLimitedQueue(config.node_eviction_rate)
+        return self.queues[zone]
+
+    def remember(self, node: Object) -> None:
+        """Makes a node known."""
+        metadata = node["metadata"]
+        self.known[metadata["name"]] = {"metadata": {"name": metadata["name"], "uid": metadata["uid"]}}
+
+
+def arrivals(nodes: Iterable[Object], known: Mapping[str, Object], zone_states: Mapping[Zone, ZoneState]) -> Arrivals:
+    """Compares the nodes with the known ones, by name: one deleted and made again in between is not noticed."""
+    present = {node["metadata"]["name"]: node for node in nodes}
+    return Arrivals(
+        tuple(node for name, node in present.items() if name not in known),
+        tuple(node for name, node in known.items() if name not in present),
+        tuple(node for name, node in present.items() if name in known and zone_of(node) not in zone_states),
+    )

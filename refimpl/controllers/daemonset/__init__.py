@@ -1,0 +1,5 @@
+"""DaemonSet: one pod on every node that suits it."""
+
+from refimpl.controllers.daemonset.controller import DaemonSetController
+
+__all__ = ["DaemonSetController"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from refimpl.api import meta
 from refimpl.api.errors import ApiError, Object, conflict
 from refimpl.api.resources import LEASES, NODES, PODS
 from refimpl.client.informer import Key
@@ -16,7 +17,7 @@ from refimpl.client.workqueue import WorkQueue, work
 from refimpl.controllers.node_index import BY_NODE, bound_anew, by_node, node_name_of
 from refimpl.controllers.node_lifecycle import labels, taints
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
-from refimpl.controllers.node_lifecycle.health import is_true
+from refimpl.controllers.node_lifecycle.health import holds
 from refimpl.controllers.node_lifecycle.monitor import NodeMonitor
 from refimpl.controllers.node_lifecycle.writer import NodeWriter
 from refimpl.controllers.runner import ControllerContext
@@ -78,9 +79,9 @@ class NodeLifecycleController:
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
             if old is not None:
-                self.monitor.memory.pods_to_retry.discard(old["metadata"]["name"])
+                self.monitor.memory.pods_to_retry.discard(meta.name(old))
         elif taints.no_schedule_change(new) or labels.label_changes(new):
-            self._changed_nodes.add(new["metadata"]["name"])
+            self._changed_nodes.add(meta.name(new))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         for key in bound_anew(old, new):
@@ -112,7 +113,7 @@ class NodeLifecycleController:
         if pod is None:
             return
         known = self.monitor.memory.health.get(node_name_of(pod))
-        if known is None or known.ready is None or is_true(known.ready):
+        if known is None or known.ready is None or holds(known.ready):
             return
         if self._nodes.get(node_name_of(pod)) is None or not await self._writer.mark_pods_not_ready([pod]):
             raise conflict(PODS, name)

@@ -9,11 +9,11 @@ Source: kube-controller-manager 1.36 `node_lifecycle_controller.tryUpdateNodeHea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.api.errors import Object
 from refimpl.clock import format_time, parse_time
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
@@ -57,7 +57,7 @@ class Assessment:
     @property
     def turned_not_ready(self) -> bool:
         """Whether it is the controller that ends a Ready=True."""
-        return is_true(self.observed) and not is_true(self.current)
+        return holds(self.observed) and not holds(self.current)
 
 
 def assess(
@@ -72,12 +72,12 @@ def assess(
         now: the controller's clock.
         config: grace periods.
     """
-    ready = find_condition(node, READY)
+    ready = meta.condition(node, READY)
     health = notice_beats(node, ready, lease, known, now)
     if not is_silent(health, grace_period(ready, config), now):
         return Assessment(health, ready, ready)
     conditions = given_up_conditions(node, now)
-    current = _find(conditions, READY)
+    current = meta.find_condition(conditions, READY)
     if current == ready:
         return Assessment(health, ready, ready)
     return Assessment(health, ready, current, conditions)
@@ -147,7 +147,7 @@ def given_up_conditions(node: Object, now: datetime) -> list[Object]:
     stamp = format_time(now)
     conditions = [
         stopped(condition, stamp) if condition["type"] in GIVEN_UP and condition["status"] != "Unknown" else condition
-        for condition in conditions_of(node)
+        for condition in meta.conditions(node)
     ]
     present = {condition["type"] for condition in conditions}
     created = node["metadata"]["creationTimestamp"]
@@ -178,23 +178,6 @@ def never_updated(kind: str, created: str, stamp: str) -> Object:
     }
 
 
-def conditions_of(node: Object) -> Sequence[Object]:
-    """The conditions of a Node (or of a Pod)."""
-    return (node.get("status") or {}).get("conditions") or ()
-
-
-def find_condition(node: Object, kind: str) -> Object | None:
-    """The condition of that type, or None."""
-    return _find(conditions_of(node), kind)
-
-
-def is_true(condition: Object | None) -> bool:
+def holds(condition: Object | None) -> bool:
     """Whether a condition is there and True."""
     return condition is not None and condition["status"] == "True"
-
-
-def _find(conditions: Sequence[Object], kind: str) -> Object | None:
-    for condition in conditions:
-        if condition["type"] == kind:
-            return condition
-    return None

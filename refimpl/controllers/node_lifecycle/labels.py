@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from refimpl.api import meta
 from refimpl.api.errors import Object
 
 STABLE_TO_BETA: Mapping[str, str] = {
@@ -17,7 +18,7 @@ STABLE_TO_BETA: Mapping[str, str] = {
 
 def label_changes(node: Object) -> dict[str, str]:
     """The beta labels to write; empty when they are in step or the stable labels are absent."""
-    labels = node["metadata"].get("labels") or {}
+    labels = meta.labels(node)
     return {
         beta: labels[stable]
         for stable, beta in STABLE_TO_BETA.items()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.api.errors import Object
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
 from refimpl.controllers.node_lifecycle.health import Health
@@ -61,13 +62,12 @@ class Memory:
 
     def remember(self, node: Object) -> None:
         """Makes a node known."""
-        metadata = node["metadata"]
-        self.known[metadata["name"]] = {"metadata": {"name": metadata["name"], "uid": metadata["uid"]}}
+        self.known[meta.name(node)] = {"metadata": {"name": meta.name(node), "uid": meta.uid(node)}}
 
 
 def arrivals(nodes: Iterable[Object], known: Mapping[str, Object], zone_states: Mapping[Zone, ZoneState]) -> Arrivals:
     """Compares the nodes with the known ones, by name: one deleted and made again in between is not noticed."""
-    present = {node["metadata"]["name"]: node for node in nodes}
+    present = {meta.name(node): node for node in nodes}
     return Arrivals(
         tuple(node for name, node in present.items() if name not in known),
         tuple(node for name, node in known.items() if name not in present),

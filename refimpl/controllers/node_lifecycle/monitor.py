@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import NODES
 from refimpl.api.taints import NO_EXECUTE, has_taint, taints_of
@@ -22,7 +23,7 @@ from refimpl.clock import Clock
 from refimpl.controllers.node_index import pods_on
 from refimpl.controllers.node_lifecycle import disruption, health, taints, zones
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
-from refimpl.controllers.node_lifecycle.health import Assessment, Health, is_true
+from refimpl.controllers.node_lifecycle.health import Assessment, Health, holds
 from refimpl.controllers.node_lifecycle.memory import Memory, arrivals
 from refimpl.controllers.node_lifecycle.queue import RateLimitedQueue
 from refimpl.controllers.node_lifecycle.writer import NodeWriter
@@ -94,18 +95,18 @@ class NodeMonitor:
         for node in found.in_new_zones:
             self.memory.open_zone(zones.zone_of(node), self.config)
         for node in found.added:
-            name = node["metadata"]["name"]
+            name = meta.name(node)
             self._record(node, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
             self.memory.remember(node)
             self.memory.open_zone(zones.zone_of(node), self.config)
             await self._mark_reachable(node)
         for node in found.deleted:
-            name = node["metadata"]["name"]
+            name = meta.name(node)
             self._record(node, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
             del self.memory.known[name]
 
     def _assess(self, node: Object) -> Assessment:
-        name = node["metadata"]["name"]
+        name = meta.name(node)
         known = self.memory.health.get(name)
         return health.assess(node, self._lease_of(name), known, self.clock.now(), self.config)
 
@@ -115,7 +116,7 @@ class NodeMonitor:
 
     def _is_quiet(self, node: Object, assessment: Assessment) -> bool:
         """Whether a node needs no request; true of nearly all nodes at nearly all times."""
-        if assessment.conditions is not None or node["metadata"]["name"] in self.memory.pods_to_retry:
+        if assessment.conditions is not None or meta.name(node) in self.memory.pods_to_retry:
             return False
         current = assessment.current
         if current is None:
@@ -131,7 +132,7 @@ class NodeMonitor:
             return
         node, assessment = attended
         self._count(counts, node, assessment)
-        name = node["metadata"]["name"]
+        name = meta.name(node)
         if assessment.current is not None:
             await self._update_no_execute(node, assessment.current)
             if not await self._update_pods(node, assessment):
@@ -141,7 +142,7 @@ class NodeMonitor:
 
     async def _update_health(self, node: Object) -> tuple[Object, Assessment] | None:
         """Writes the conditions of a silent node; a conflict may be its heartbeat, so it is looked at afresh."""
-        name = node["metadata"]["name"]
+        name = meta.name(node)
         for _ in range(_ATTEMPTS):
             assessment = self._assess(node)
             self._remember(node, assessment.health)
@@ -177,30 +178,30 @@ class NodeMonitor:
         try:
             await self.writer.remove_taints(node, taints.reachable_removals(node))
         except (ApiError, Unreachable) as error:
-            log.warning("node %s: taints were not removed: %s", node["metadata"]["name"], error)
+            log.warning("node %s: taints were not removed: %s", meta.name(node), error)
             return
-        self._queue_of(node).remove(node["metadata"]["name"])
+        self._queue_of(node).remove(meta.name(node))
 
     async def _update_pods(self, node: Object, assessment: Assessment) -> bool:
-        name = node["metadata"]["name"]
+        name = meta.name(node)
         if assessment.turned_not_ready:
             self._record(node, "NodeNotReady", f"Node {name} status is now: NodeNotReady")
-        elif name not in self.memory.pods_to_retry or is_true(assessment.observed):
+        elif name not in self.memory.pods_to_retry or holds(assessment.observed):
             return True
         return await self.writer.mark_pods_not_ready(pods_on(self.pods, name))
 
     def _keep_queue(self, node: Object, assessment: Assessment) -> None:
         if assessment.current is None:
             return
-        if is_true(assessment.current):
-            self._queue_of(node).remove(node["metadata"]["name"])
+        if holds(assessment.current):
+            self._queue_of(node).remove(meta.name(node))
         else:
             self._queue_for_taint(node, assessment.current)
 
     def _queue_for_taint(self, node: Object, current: Object) -> None:
         """Queues a node that lacks its taint; one that had it, and lost it by somebody's hand, is queued again."""
         queue = self._queue_of(node)
-        name = node["metadata"]["name"]
+        name = meta.name(node)
         key = taints.no_execute_key(current)
         if key is not None and not has_taint(taints_of(node), key, NO_EXECUTE):
             queue.remove(name)
@@ -214,7 +215,7 @@ class NodeMonitor:
         node = self.nodes.get(name)
         if node is None:
             return None
-        ready = health.find_condition(node, health.READY)
+        ready = meta.condition(node, health.READY)
         if ready is None:
             return _TAINT_RETRY
         swap = taints.no_execute_swap(ready)
@@ -227,7 +228,7 @@ class NodeMonitor:
             counts.setdefault(zones.zone_of(node), []).append(assessment.current)
 
     def _remember(self, node: Object, found: Health) -> None:
-        self.memory.health[node["metadata"]["name"]] = found
+        self.memory.health[meta.name(node)] = found
 
     async def _handle_disruption(self, counts: Counts, nodes: Sequence[Object]) -> None:
         sizes = {zone: zones.count_zone(conditions) for zone, conditions in counts.items()}
@@ -254,11 +255,10 @@ class NodeMonitor:
         """Nothing was heard of anybody for a while, so silence is counted from now."""
         now = self.clock.now()
         for node in nodes:
-            known = self.memory.health.get(node["metadata"]["name"])
+            known = self.memory.health.get(meta.name(node))
             if known is not None:
                 self._remember(node, attrs.evolve(known, probed_at=now))
 
     def _record(self, node: Object, reason: str, message: str) -> None:
-        metadata = node["metadata"]
-        reference = {"kind": "Node", "apiVersion": "v1", "name": metadata["name"], "uid": metadata["uid"]}
+        reference = {"kind": "Node", "apiVersion": "v1", "name": meta.name(node), "uid": meta.uid(node)}
         self.recorder.event(reference, "Normal", reason, message)

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.api import taints as api
 from refimpl.api.errors import Object
 from refimpl.api.taints import NO_EXECUTE, NO_SCHEDULE, Taint, has_taint, same_taint, taints_of
-from refimpl.controllers.node_lifecycle.health import conditions_of
 
 BY_CONDITION: Mapping[tuple[str, str], str] = {
     ("Ready", "False"): api.NOT_READY,
@@ -54,7 +54,7 @@ def no_schedule_change(node: Object) -> TaintChange:
 
 def wanted_no_schedule(node: Object) -> list[Taint]:
     """The NoSchedule taints that conditions and cordon call for."""
-    keys = [taint_key(condition) for condition in conditions_of(node)]
+    keys = [taint_key(condition) for condition in meta.conditions(node)]
     if (node.get("spec") or {}).get("unschedulable"):
         keys.append(api.UNSCHEDULABLE)
     return [{"key": key, "effect": NO_SCHEDULE} for key in keys if key]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import NODES, PODS
 from refimpl.api.taints import Taint, same_taint, taints_of
@@ -19,7 +20,6 @@ from refimpl.client.events import EventRecorder
 from refimpl.client.retry import retry_on_conflict
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
-from refimpl.controllers.node_lifecycle.health import conditions_of
 from refimpl.controllers.node_lifecycle.taints import TaintChange
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class NodeWriter:
             node: the node as cached; what it lacks according to the cache is not removed.
             change: what to add (stamped with now) and to remove.
         """
-        name = node["metadata"]["name"]
+        name = meta.name(node)
         try:
             await self.add_taints(name, change.add)
             await self.remove_taints(node, change.remove)
@@ -77,7 +77,7 @@ class NodeWriter:
     async def remove_taints(self, node: Object, taints: Sequence[Taint]) -> None:
         """Removes taints; no request is made when the cached node has none of them."""
         if any(same_taint(taint, present) for present in taints_of(node) for taint in taints):
-            await self._change_taints(node["metadata"]["name"], lambda present: without_taints(present, taints))
+            await self._change_taints(meta.name(node), lambda present: without_taints(present, taints))
 
     async def write_labels(self, name: str, labels: dict[str, str]) -> None:
         """Sets labels, leaving others alone."""
@@ -93,13 +93,12 @@ class NodeWriter:
         return succeeded
 
     async def _write_pod(self, pod: Object, status: Object) -> bool:
-        metadata = pod["metadata"]
         try:
             await self.client.update(PODS, {**pod, "status": status}, subresource="status")
         except (ApiError, Unreachable) as error:
             if isinstance(error, ApiError) and error.code == 404:
                 return True
-            log.info("pod %s/%s was not marked not ready: %s", metadata["namespace"], metadata["name"], error)
+            log.info("pod %s was not marked not ready: %s", meta.key(pod), error)
             return False
         self.recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
         return True
@@ -145,7 +144,7 @@ def not_ready_status(pod: Object, stamp: str) -> Object | None:
 
     Only the condition's status and transition time change: why the pod was what it was is the kubelet's to say.
     """
-    conditions = conditions_of(pod)
+    conditions = meta.conditions(pod)
     for place, condition in enumerate(conditions):
         if condition["type"] == "Ready":
             if condition["status"] == "False":

@@ -10,9 +10,10 @@ from enum import StrEnum
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.api.errors import Object
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
-from refimpl.controllers.node_lifecycle.health import is_true
+from refimpl.controllers.node_lifecycle.health import holds
 
 Zone = tuple[str, str]
 """Region and zone; both empty for nodes without labels, which together make up a zone."""
@@ -44,7 +45,7 @@ class ZoneCount:
 
 def zone_of(node: Object) -> Zone:
     """The zone of a node; the legacy labels win over `topology.kubernetes.io`."""
-    labels = node["metadata"].get("labels") or {}
+    labels = meta.labels(node)
     region = labels.get("failure-domain.beta.kubernetes.io/region", labels.get("topology.kubernetes.io/region", ""))
     zone = labels.get("failure-domain.beta.kubernetes.io/zone", labels.get("topology.kubernetes.io/zone", ""))
     return region, zone
@@ -52,12 +53,12 @@ def zone_of(node: Object) -> Zone:
 
 def is_excluded(node: Object) -> bool:
     """Whether a node is left out of the counts (not out of tainting)."""
-    return EXCLUDE_LABEL in (node["metadata"].get("labels") or {})
+    return EXCLUDE_LABEL in meta.labels(node)
 
 
 def count_zone(ready_conditions: Iterable[Object | None]) -> ZoneCount:
     """Counts the nodes of one zone by their Ready conditions."""
-    states = [is_true(condition) for condition in ready_conditions]
+    states = [holds(condition) for condition in ready_conditions]
     return ZoneCount(states.count(True), states.count(False))
 
 

@@ -1,0 +1,174 @@
+"""A whole cluster in one process: API server, controllers, scheduler and any number of nodes on one event loop.
+
+On a virtual loop this is the suite's default target: five minutes of toleration pass in no time, and one seed gives one
+history. On a live loop it is a convenient small cluster. The components are exactly those that `refimpl.commands` starts
+as processes; here they reach the API server by a function call.
+
+    async with Cluster(ClusterConfig(nodes=3), Clock.virtual(seed=1)) as cluster:
+        await cluster.client().list(NODES)
+        await cluster.lose_node("node-1")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import attrs
+
+from refimpl.api.http import ADMIN, User
+from refimpl.apiserver.server import ApiServer
+from refimpl.client.client import Client
+from refimpl.client.transport import DirectTransport
+from refimpl.clock import Clock
+from refimpl.controllers.initializers import ControllerManagerConfig, selected_controllers
+from refimpl.controllers.runner import ControllerManager
+from refimpl.kubelet.config import KubeletConfig
+from refimpl.kubelet.host import HostFacts, simulated_host
+from refimpl.scheduler import Scheduler, SchedulerConfig
+from refimpl.storage.base import Store
+from refimpl.storage.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from refimpl.kubelet import Kubelet
+
+
+@attrs.frozen
+class ClusterConfig:
+    """What a cluster is made of.
+
+    Attributes:
+        nodes: how many nodes to start, named `node-1`, `node-2`, ...
+        controllers: settings of the controllers; None runs no controller manager.
+        scheduler: settings of the scheduler; None runs no scheduler.
+        kubelet: settings that all nodes share.
+    """
+
+    nodes: int = 0
+    controllers: ControllerManagerConfig | None = attrs.field(factory=ControllerManagerConfig)
+    scheduler: SchedulerConfig | None = attrs.field(factory=SchedulerConfig)
+    kubelet: KubeletConfig = attrs.field(factory=KubeletConfig)
+
+
+@attrs.define(eq=False)
+class Node:
+    """A node of the cluster.
+
+    Attributes:
+        name: its name.
+        kubelet: the agent; its runtime keeps containers when the agent is stopped.
+        task: runs the agent.
+    """
+
+    name: str
+    kubelet: Kubelet
+    task: asyncio.Task[None]
+
+
+class Cluster:
+    """A running cluster; an async context manager.
+
+    If a component fails, everything is stopped and leaving the context raises its error.
+
+    Args:
+        config: what to start.
+        clock: time, randomness, uids; decides with the running loop whether the cluster is virtual.
+        store: where objects are kept; a new memory store by default.
+    """
+
+    def __init__(self, config: ClusterConfig, clock: Clock, *, store: Store | None = None) -> None:
+        self.config = config
+        self.clock = clock
+        self.server = ApiServer(store or MemoryStore(), clock)
+        self.nodes: dict[str, Node] = {}
+        self._group = asyncio.TaskGroup()
+        self._owner: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._owner = asyncio.create_task(self._run(), name="cluster")
+        ready = asyncio.create_task(self._ready.wait(), name="cluster ready")
+        await asyncio.wait({self._owner, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._ready.is_set():
+            ready.cancel()
+            await self._owner
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._owner is not None
+        self._stop.set()
+        await self._owner
+
+    def client(self, user: User = ADMIN, *, user_agent: str = "node-contract") -> Client:
+        """A client of the cluster's API in the same process."""
+        return Client(DirectTransport(self.server.handle, user), user_agent=user_agent)
+
+    async def add_node(self, name: str, *, config: KubeletConfig | None = None, host: HostFacts | None = None) -> Node:
+        """Starts a node with a simulated runtime; returns at once, before it has registered."""
+        from refimpl.kubelet import Kubelet
+        from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+
+        number = len(self.nodes) + 1
+        kubelet = Kubelet(
+            self.client(user_agent="kubelet"),
+            self.clock,
+            attrs.evolve(config or self.config.kubelet, hostname_override=name),
+            SimulatedRuntime(self.clock),
+            host or simulated_host(name, address=_address(number)),
+        )
+        node = self.nodes[name] = Node(name, kubelet, self._spawn(name, kubelet.run))
+        return node
+
+    async def lose_node(self, name: str) -> None:
+        """Kills a node's agent: it writes nothing more. The Node object and the containers stay."""
+        node = self.nodes[name]
+        node.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await node.task
+
+    def restart_node(self, name: str) -> None:
+        """Starts a lost node's agent again, with the runtime it had."""
+        node = self.nodes[name]
+        node.task = self._spawn(name, node.kubelet.run)
+
+    def _spawn(self, name: str, run: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None]:
+        return self._group.create_task(run(), name=name)
+
+    async def _run(self) -> None:
+        await self.server.start()
+        try:
+            async with self._group:
+                components = self._start_components()
+                for number in range(1, self.config.nodes + 1):
+                    await self.add_node(f"node-{number}")
+                self._ready.set()
+                await self._stop.wait()
+                for task in (*components, *(node.task for node in self.nodes.values())):
+                    task.cancel()
+        finally:
+            await self.server.close()
+
+    def _start_components(self) -> list[asyncio.Task[None]]:
+        tasks = []
+        if self.config.controllers is not None:
+            manager = ControllerManager(
+                self.client(user_agent="kube-controller-manager"),
+                self.clock,
+                selected_controllers(self.config.controllers),
+            )
+            tasks.append(self._spawn("kube-controller-manager", manager.run))
+        if self.config.scheduler is not None:
+            scheduler = Scheduler(self.client(user_agent="kube-scheduler"), self.clock, self.config.scheduler)
+            tasks.append(self._spawn("kube-scheduler", scheduler.run))
+        return tasks
+
+
+def _address(number: int) -> str:
+    """Addresses from 10.0.0.0/8, one a node."""
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"

@@ -1,7 +1,7 @@
 """Watchers of one resource: who is told of which change, without testing every change against every watcher.
 
 Watchers with the same narrow interest (one object, one node's pods, one namespace) form a group; a change is offered
-to at most five groups. The members of a group share one list of changes, and each is a position in it.
+to at most six groups. The members of a group share one list of changes, and each is a position in it.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Broadcaster:
 
 def _interests(change: Change) -> list[Interest]:
     namespace, name = change.key
-    interests = [ALL, ("namespace", namespace), ("name", f"{namespace}/{name}")]
+    interests = [ALL, ("namespace", namespace), ("name", f"{namespace}/{name}"), ("cluster name", name)]
     nodes = {_node(change.new): None, _node(change.old): None}
     interests += [("node", node) for node in nodes if node]
     return interests

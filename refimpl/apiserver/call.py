@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from refimpl.api.errors import ApiError, Object, bad_request
+from refimpl.api.errors import Object, bad_request
 from refimpl.api.http import Request
+from refimpl.apiserver.negotiation import PLAIN, Form
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.strategy import Context, Operation, Strategy
@@ -25,6 +26,7 @@ class Call:
         strategy: behaviour of the kind.
         registry: stored objects.
         clock: time, randomness, uids.
+        form: how the answer is written.
         warnings: texts for `Warning` headers of the answer.
     """
 
@@ -33,6 +35,7 @@ class Call:
     strategy: Strategy
     registry: Registry
     clock: Clock
+    form: Form = PLAIN
     warnings: list[str] = attrs.field(factory=list)
 
     def context(self, operation: Operation, *, name: str | None = None, dry_run: bool = False) -> Context:
@@ -50,6 +53,10 @@ class Call:
             dry_run=dry_run,
             warnings=self.warnings,
         )
+
+    def describe(self, path: str) -> str:
+        """The documentation of a field of the target's kind; empty when there is none."""
+        return ""
 
     def flag(self, name: str) -> bool:
         """A boolean query parameter; what does not read as a boolean counts as true when it is not empty.
@@ -112,9 +119,3 @@ def success(target: Target, uid: str) -> Object:
     if uid:
         details["uid"] = uid
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-
-
-def require(found: bool, error: ApiError) -> None:
-    """Raises `error` unless something was found."""
-    if not found:
-        raise error

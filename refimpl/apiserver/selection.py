@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import attrs
 
+from refimpl.api import fieldselectors, selectors
 from refimpl.api.errors import bad_request
+from refimpl.api.fieldselectors import FieldSelector, FieldTerm
+from refimpl.api.selectors import LabelSelector
 from refimpl.apiserver.broadcast import ALL, NODE_FIELD, Interest
 from refimpl.apiserver.cache import Entry
 from refimpl.apiserver.call import Call
 from refimpl.apiserver.strategy import Strategy
 
 Test = Callable[[Entry], bool]
-FieldTerm = tuple[str, bool, str]
-"""Field, whether it must equal (or differ from), value."""
 
 
 @attrs.frozen
@@ -25,18 +27,21 @@ class Selection:
         namespace: only this one; empty means all.
         tests: all must hold.
         interest: what the filter narrows the objects down to, for the watch index.
-        exact: the interest says it all: every object it covers is selected.
     """
 
     namespace: str
     tests: tuple[Test, ...]
     interest: Interest
-    exact: bool
 
     @property
     def selective(self) -> bool:
         """Whether there is a selector."""
         return bool(self.tests)
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is filtered out."""
+        return not self.tests and not self.namespace
 
     def matches(self, entry: Entry) -> bool:
         """Whether an entry is selected."""
@@ -51,49 +56,50 @@ def select(call: Call) -> Selection:
     Raises:
         ApiError: 400, a selector cannot be read or names a field that cannot be selected by.
     """
-    namespace = call.target.namespace
-    terms = _field_terms(call.request.parameter("fieldSelector") or "", call.strategy)
-    if call.target.name:
-        terms.append(("metadata.name", True, call.target.name))
-    tests: list[Test] = [_field_test(term) for term in terms]
-    labels = call.request.parameter("labelSelector") or ""
-    tests += [_label_test(part) for part in labels.split(",") if part]
-    interest = _interest(namespace, terms)
-    exact = not tests or (len(tests) == 1 and interest[0] == "node" and not namespace)
-    return Selection(namespace, tuple(tests), interest, exact)
+    labels, fields = call.request.parameter("labelSelector") or "", call.request.parameter("fieldSelector") or ""
+    return _selection(call.target.namespace, call.target.name, labels, fields, call.strategy)
 
 
-def _interest(namespace: str, terms: list[FieldTerm]) -> Interest:
-    for field, equal, value in terms:
-        if equal and value and field == "metadata.name":
-            return ("name", f"{namespace}/{value}")
-        if equal and value and field == NODE_FIELD:
-            return ("node", value)
+@lru_cache(maxsize=16384)
+def _selection(namespace: str, name: str, labels: str, fields: str, strategy: Strategy) -> Selection:
+    try:
+        label_selector = selectors.parse(labels)
+        field_selector = fieldselectors.parse(fields)
+    except ValueError as wrong:
+        raise bad_request(str(wrong)) from None
+    for term in field_selector.terms:
+        _check_field(strategy, term.field)
+    if name:
+        field_selector = FieldSelector((*field_selector.terms, FieldTerm("metadata.name", name)))
+    tests: list[Test] = [_field_test(term) for term in field_selector.terms]
+    if label_selector.requirements:
+        tests.append(_label_test(label_selector))
+    return Selection(namespace, tuple(tests), _interest(namespace, field_selector))
+
+
+def _check_field(strategy: Strategy, field: str) -> None:
+    if field in strategy.fields:
+        return
+    if strategy.own_field_labels:
+        raise bad_request(f"field label not supported: {field}")
+    raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+
+
+def _interest(namespace: str, fields: FieldSelector) -> Interest:
+    name, node = fields.required("metadata.name"), fields.required(NODE_FIELD)
+    if name and namespace:
+        return ("name", f"{namespace}/{name}")
+    if name:
+        return ("cluster name", name)
+    if node:
+        return ("node", node)
     return ("namespace", namespace) if namespace else ALL
 
 
-def _field_terms(text: str, strategy: Strategy) -> list[FieldTerm]:
-    terms: list[FieldTerm] = []
-    for part in text.split(","):
-        if not part:
-            continue
-        for operator, equal in (("!=", False), ("==", True), ("=", True)):
-            field, found, value = part.partition(operator)
-            if found:
-                break
-        else:
-            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-        if field not in strategy.fields:
-            raise bad_request(f"field label not supported: {field}")
-        terms.append((field, equal, value))
-    return terms
-
-
 def _field_test(term: FieldTerm) -> Test:
-    field, equal, value = term
-    return lambda entry: (entry.fields.get(field, "") == value) is equal
+    field, value, negated = term.field, term.value, term.negated
+    return lambda entry: (entry.fields.get(field, "") == value) is not negated
 
 
-def _label_test(part: str) -> Test:
-    key, _, value = part.partition("=")
-    return lambda entry: entry.labels.get(key) == value
+def _label_test(selector: LabelSelector) -> Test:
+    return lambda entry: selector.matches(entry.labels)

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 
-from refimpl.api.errors import ApiError, method_not_allowed
+import attrs
+
+from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import NAMESPACES, Resource
-from refimpl.apiserver import create, delete, encoding, kinds, patch, paths, read, update, watch
-from refimpl.apiserver.call import Answer, Call
-from refimpl.apiserver.paths import Target
+from refimpl.apiserver import (
+    authentication,
+    encoding,
+    kinds,
+    negotiation,
+    paths,
+    read,
+    rendering,
+    routes,
+    watch,
+)
+from refimpl.apiserver.authentication import Authenticator, Credentials, Subject
+from refimpl.apiserver.call import Call
 from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.strategy import Strategy
 from refimpl.clock import Clock
 from refimpl.storage.base import Store
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+MAX_BODY = 3 * 1024 * 1024
+"""Bytes of a request body."""
 
-Verb = Callable[[Call], Awaitable[Answer]]
+Page = Callable[[Request], Response | None]
+"""Answers requests outside of resources (health, version, discovery); None when the path is not its own."""
 
 
 class ApiServer:
@@ -26,6 +41,8 @@ class ApiServer:
     Args:
         store: where objects are kept.
         clock: time, randomness, uids.
+        authenticators: asked in order who sent a request from outside.
+        pages: what is served besides resources.
         strategies: behaviour by row of the resource table.
     """
 
@@ -34,12 +51,15 @@ class ApiServer:
         store: Store,
         clock: Clock,
         *,
+        authenticators: Sequence[Authenticator] = (),
+        pages: Sequence[Page] = (),
         strategies: Callable[[Resource], Strategy] = kinds.strategy_for,
     ) -> None:
         self.clock = clock
         self.registry = Registry(store, strategies)
+        self._authenticators = authenticators
+        self._pages = pages
         self._strategies = strategies
-        self._verbs: Mapping[str, Verb] = {"PUT": update.put, "PATCH": patch.patch, "DELETE": delete.delete}
 
     async def start(self) -> None:
         """Loads the store and makes the system namespaces."""
@@ -54,56 +74,61 @@ class ApiServer:
         """Ends all watches and closes the store."""
         await self.registry.close()
 
+    async def receive(self, request: Request, subject: Subject | None = None) -> Response:
+        """Answers a request from outside: finds out first who sent it.
+
+        Args:
+            request: as received; its `user` is ignored.
+            subject: of the client's verified certificate.
+        """
+        warnings: list[str] = []
+        try:
+            user = authentication.authenticate(self._authenticators, Credentials(request.headers, subject, warnings))
+            request = authentication.impersonated(attrs.evolve(request, user=user))
+        except ApiError as error:
+            return rendering.render_error(request, error, warnings)
+        return await self.handle(request)
+
     async def handle(self, request: Request) -> Response:
-        """Answers one request; never raises for anything a client can send."""
+        """Answers a request whose user is known; never raises for anything a client can send."""
         warnings: list[str] = []
         try:
             target = paths.parse(request.path)
             if target is None:
-                return Response(404, b"404 page not found\n", (("content-type", "text/plain; charset=utf-8"),))
-            call = Call(request, target, self._strategies(target.resource), self.registry, self.clock, warnings)
-            return await self._serve(call)
+                return self._page(request)
+            verb = routes.find(target, request)
+            negotiation.check_media_type(request)
+            if len(request.body) > MAX_BODY:
+                raise request_entity_too_large(f"Request entity too large: limit is {MAX_BODY}")
+            form = negotiation.form_of(request)
+            strategy = self._strategies(target.resource)
+            call = Call(request, target, strategy, self.registry, self.clock, form, warnings)
+            if verb is routes.LIST:
+                return rendering.render_list(call, await read.find(call))
+            if verb is routes.WATCH:
+                return await self._watch(call)
+            return rendering.render(call, await verb(call))
         except ApiError as error:
-            return Response(error.code, error.to_wire(), _headers(warnings))
+            return rendering.render_error(request, error, warnings)
 
-    async def _serve(self, call: Call) -> Response:
-        target, method = call.target, call.request.method
-        if not target.name:
-            return await self._collection(call)
-        if method == "GET":
-            if target.watch or call.flag("watch"):
-                return self._watch(call)
-            return _object(target, read.get(call), call.warnings)
-        verb = self._verbs.get(method)
-        if verb is None:
-            raise method_not_allowed()
-        return _object(target, await verb(call), call.warnings)
+    async def _watch(self, call: Call) -> Response:
+        stream = await watch.start(call)
+        body: AsyncIterator[bytes] = _once(stream) if isinstance(stream, bytes) else stream
+        headers = [*rendering.JSON_HEADERS, *(("warning", rendering.warning(text)) for text in call.warnings)]
+        return Response(200, body, tuple(headers))
 
-    async def _collection(self, call: Call) -> Response:
-        match call.request.method:
-            case "GET" if call.target.watch or call.flag("watch"):
-                return self._watch(call)
-            case "GET":
-                return Response(200, read.encode_list(call, read.find(call)), _headers(call.warnings))
-            case "POST":
-                return _object(call.target, await create.create(call), call.warnings)
-            case _:
-                raise method_not_allowed()
-
-    def _watch(self, call: Call) -> Response:
-        stream = watch.start(call)
-        body: AsyncIterator[bytes] = watch.once([stream]) if isinstance(stream, bytes) else stream
-        return Response(200, body, _headers(call.warnings))
+    def _page(self, request: Request) -> Response:
+        for page in self._pages:
+            response = page(request)
+            if response is not None:
+                return response
+        return NOT_FOUND
 
 
-def _headers(warnings: list[str]) -> tuple[tuple[str, str], ...]:
-    plain = (("content-type", "application/json"), ("cache-control", "no-cache, private"))
-    return plain + tuple(("warning", f'299 - "{text}"') for text in warnings)
+NOT_FOUND = Response(
+    404, b"404 page not found\n", (("content-type", "text/plain; charset=utf-8"), rendering.CACHE_CONTROL)
+)
 
 
-def _object(target: Target, answer: Answer, warnings: list[str]) -> Response:
-    if answer.item is not None:
-        body = encoding.full(target.resource, answer.item)
-    else:
-        body = encoding.encode(answer.obj)
-    return Response(answer.status, body, _headers(warnings))
+async def _once(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk

@@ -1,47 +1,68 @@
-"""GET with `watch=1`: a stream of encoded events."""
+"""GET with `watch=1`: a stream of events, one JSON object a line."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import math
+from collections.abc import AsyncIterator
 
-from refimpl.apiserver import encoding
+from refimpl.api.errors import Object, failure
+from refimpl.apiserver import encoding, listoptions, read, table
 from refimpl.apiserver.broadcast import Watcher
-from refimpl.apiserver.cache import Change, Entry, TooOld
+from refimpl.apiserver.cache import Change, TooOld
 from refimpl.apiserver.call import Call
+from refimpl.apiserver.listoptions import ListOptions
+from refimpl.apiserver.negotiation import PLAIN
 from refimpl.apiserver.selection import Selection, select
 
 BOOKMARK_INTERVAL = 60.0
-"""Seconds between bookmarks, and a last one shortly before the timeout."""
+"""Seconds between bookmarks."""
 BOOKMARK_BEFORE_END = 2.0
+"""Seconds before its timeout at which a watch gets a last bookmark."""
 MIN_TIMEOUT = 1800.0
 """Seconds a watch without `timeoutSeconds` lasts at least; up to twice that, at random."""
 
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
 
 class WatchStream(AsyncIterator[bytes]):
-    """The chunks of one watch. May be closed from any task; a pending read then ends.
+    """The chunks of one watch. It may be closed from any task; a pending read then ends.
 
     Args:
         call: the watch request.
+        options: its parameters.
         selection: what is watched.
-        watcher: position in the changes; already joined.
+        watcher: position in the changes.
+        after: changes up to this revision are not sent.
         backlog: lines to send first.
-        timeout: seconds until the server ends the stream.
     """
 
     def __init__(
-        self, call: Call, selection: Selection, watcher: Watcher, backlog: list[bytes], timeout: float
+        self,
+        call: Call,
+        options: ListOptions,
+        selection: Selection,
+        watcher: Watcher,
+        *,
+        after: int,
+        writer: EventWriter,
+        backlog: list[bytes],
     ) -> None:
         self._call = call
         self._selection = selection
         self._watcher = watcher
+        self._after = after
+        self._writer = writer
         self._backlog = backlog
-        self._resource = call.target.resource
-        self._bookmarks = call.flag("allowWatchBookmarks")
+        self._bookmarks = options.bookmarks
+        timeout = options.timeout or MIN_TIMEOUT * (1 + call.clock.random.random())
         now = call.clock.monotonic()
         self._end = now + timeout
-        self._next_bookmark = min(now + BOOKMARK_INTERVAL, max(now, self._end - BOOKMARK_BEFORE_END))
-        self._timer = self._arm()
+        self._next_bookmark = max(now, min(now + BOOKMARK_INTERVAL, self._end - BOOKMARK_BEFORE_END))
+        if not self._bookmarks:
+            self._next_bookmark = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._arm()
 
     def __aiter__(self) -> WatchStream:
         return self
@@ -62,70 +83,131 @@ class WatchStream(AsyncIterator[bytes]):
 
     async def aclose(self) -> None:
         """Ends the stream."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._watcher.close()
 
     def _take(self) -> bytes:
-        lines = self._backlog
-        self._backlog = []
+        lines, self._backlog = self._backlog, []
         for change in self._watcher.take():
-            line = self._line(change)
-            if line:
-                lines.append(line)
-        now = self._call.clock.monotonic()
-        if self._bookmarks and now >= self._next_bookmark and not self._watcher.closed:
-            lines.append(bookmark(self._call, self._call.registry.revision))
-            last = self._end - BOOKMARK_BEFORE_END
-            following = now + BOOKMARK_INTERVAL
-            self._next_bookmark = min(following, last) if now < last else self._end + BOOKMARK_INTERVAL
+            if change.revision > self._after:
+                lines += event_lines(self._selection, self._writer, change)
+        if self._bookmarks and not self._watcher.closed and self._call.clock.monotonic() >= self._next_bookmark:
+            lines.append(self._writer.bookmark(max(self._call.registry.revision, self._after)))
+            self._next_bookmark = self._bookmark_after(self._call.clock.monotonic())
+            self._arm()
         return b"".join(lines)
 
-    def _line(self, change: Change) -> bytes:
-        kind = transition(self._selection, change)
-        return event_line(self._call, kind, change) if kind else b""
+    def _bookmark_after(self, now: float) -> float:
+        """When the next bookmark is due: within the interval, and once shortly before the end."""
+        last = self._end - BOOKMARK_BEFORE_END
+        return min(now + BOOKMARK_INTERVAL, last) if now < last else math.inf
 
-    def _arm(self) -> asyncio.TimerHandle:
-        deadline = min(self._end, self._next_bookmark) if self._bookmarks else self._end
-        return asyncio.get_running_loop().call_at(deadline, self._alarm)
-
-    def _alarm(self) -> None:
-        if self._watcher.closed:
-            return
-        self._watcher.wake()
-        if self._call.clock.monotonic() < self._end:
-            delay = BOOKMARK_BEFORE_END / 2
-            deadline = min(self._end, max(self._next_bookmark, self._call.clock.monotonic() + delay))
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._alarm)
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(min(self._end, self._next_bookmark), self._watcher.wake)
 
 
-def start(call: Call) -> WatchStream | bytes:
-    """Begins a watch; the bytes of an `ERROR` event when the version is too old."""
+class EventWriter:
+    """Turns changes into lines, in the form the client asked for."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._resource = call.target.resource
+        self._shared = call.form is PLAIN
+        self._suffix = f" {self._resource.group}"
+        self._head = True
+
+    def event(self, kind: str, change: Change) -> bytes:
+        """The line of a change; in the plain form made once for all watchers."""
+        if not self._shared:
+            return self.line(kind, _item(kind, change))
+        label = kind + self._suffix
+        line = change.lines.get(label)
+        if line is None:
+            line = change.lines[label] = self.line(kind, _item(kind, change))
+        return line
+
+    def line(self, kind: str, item: bytes) -> bytes:
+        """The line of an event with a list item."""
+        registry = self._call.registry
+        if self._shared:
+            return frame(kind, encoding.full(self._resource, registry.item(self._resource, item)))
+        return frame(kind, encoding.encode(self._transformed(registry.decode(self._resource, item))))
+
+    def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
+        """A `BOOKMARK`: everything up to the revision was sent."""
+        metadata: Object = {"resourceVersion": str(revision)}
+        if initial_end:
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+        kind, api_version = self._resource.kind, self._resource.api_version
+        obj = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+        return frame("BOOKMARK", encoding.encode(self._transformed(obj)))
+
+    def _transformed(self, obj: Object) -> Object:
+        form = self._call.form
+        match form.transform:
+            case "Table":
+                about = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+                head, self._head = self._head, False
+                return table.table(self._call, form.version, [obj], about, head=head)
+            case "PartialObjectMetadata" | "PartialObjectMetadataList":
+                return table.partial(obj, form.version)
+            case _:
+                return obj
+
+
+def _item(kind: str, change: Change) -> bytes:
+    if kind == "DELETED":
+        return change.gone()
+    assert change.new is not None
+    return change.new.item
+
+
+async def start(call: Call) -> WatchStream | bytes:
+    """Begins a watch; the bytes of an `ERROR` event when the version is too old.
+
+    Raises:
+        ApiError: 400, 422, 500 for a version that is no number, 504.
+    """
+    options = listoptions.read(call, watch=True)
     selection = select(call)
-    registry = call.registry
-    resource = call.target.resource
-    version = call.request.parameter("resourceVersion") or ""
-    backlog: list[bytes] = []
-    if version in {"", "0"}:
-        entries = registry.cache(resource).ordered()
-        backlog = [added(call, entry) for entry in entries if selection.matches(entry)]
-    else:
-        try:
-            backlog = replay(call, selection, int(version))
-        except TooOld as error:
-            return too_old(int(version), error.oldest)
-    timeout = call.integer("timeoutSeconds") or MIN_TIMEOUT * (1 + call.clock.random.random())
-    watcher = registry.broadcaster(resource).join(selection.interest)
-    return WatchStream(call, selection, watcher, backlog, timeout)
+    try:
+        revision = options.revision()
+    except ValueError as wrong:
+        raise failure(500, "", str(wrong)) from None
+    if options.initial_events:
+        await read.wait_for(call.registry, revision)
+    writer = EventWriter(call)
+    try:
+        backlog = _backlog(call, options, selection, writer, revision)
+    except TooOld as error:
+        return too_old(revision, error.oldest)
+    watcher = call.registry.broadcaster(call.target.resource).join(selection.interest)
+    after = 0 if options.initial_events is not None else revision
+    return WatchStream(call, options, selection, watcher, after=after, writer=writer, backlog=backlog)
 
 
-def replay(call: Call, selection: Selection, revision: int) -> list[bytes]:
-    """The lines of what happened since a revision."""
-    lines: list[bytes] = []
-    for change in call.registry.cache(call.target.resource).since(revision):
-        kind = transition(selection, change)
-        if kind:
-            lines.append(event_line(call, kind, change))
+def _backlog(call: Call, options: ListOptions, selection: Selection, writer: EventWriter, revision: int) -> list[bytes]:
+    """What a new watcher is sent before anything new happens."""
+    wants_state = options.initial_events if options.initial_events is not None else not revision
+    if not wants_state:
+        if not revision or revision >= call.registry.revision:
+            return []
+        changes = call.registry.cache(call.target.resource).since(revision)
+        return [line for change in changes for line in event_lines(selection, writer, change)]
+    lines = [writer.line("ADDED", entry.item) for entry in read.chosen(call, selection)]
+    if options.initial_events and options.bookmarks:
+        lines.append(writer.bookmark(call.registry.revision, initial_end=True))
     return lines
+
+
+def event_lines(selection: Selection, writer: EventWriter, change: Change) -> list[bytes]:
+    """What a watcher with this selection is sent about a change."""
+    kind = transition(selection, change)
+    return [writer.event(kind, change)] if kind else []
 
 
 def transition(selection: Selection, change: Change) -> str:
@@ -137,58 +219,12 @@ def transition(selection: Selection, change: Change) -> str:
     return "DELETED" if was else ""
 
 
-def event_line(call: Call, kind: str, change: Change) -> bytes:
-    """One encoded event, made once for all watchers of the row."""
-    resource = call.target.resource
-    label = f"{kind} {resource.group}"
-    line = change.lines.get(label)
-    if line is None:
-        if kind == "DELETED":
-            item = change.gone()
-        else:
-            assert change.new is not None
-            item = change.new.item
-        line = change.lines[label] = frame(kind, encoding.full(resource, call.registry.item(resource, item)))
-    return line
-
-
-def added(call: Call, entry: Entry) -> bytes:
-    """The `ADDED` event of an object that was there before the watch."""
-    resource = call.target.resource
-    return frame("ADDED", encoding.full(resource, call.registry.item(resource, entry.item)))
-
-
 def frame(kind: str, obj: bytes) -> bytes:
     """One line of a watch stream."""
     return b'{"type":"%b","object":%b}\n' % (kind.encode(), obj)
 
 
-def bookmark(call: Call, revision: int) -> bytes:
-    """A `BOOKMARK` event: everything up to the revision was sent."""
-    resource = call.target.resource
-    obj = {
-        "kind": resource.kind,
-        "apiVersion": resource.api_version,
-        "metadata": {"resourceVersion": str(revision)},
-    }
-    return frame("BOOKMARK", encoding.encode(obj))
-
-
 def too_old(wanted: int, oldest: int) -> bytes:
     """The `ERROR` event of a watch from a forgotten version."""
-    status = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": f"too old resource version: {wanted} ({oldest})",
-        "reason": "Expired",
-        "code": 410,
-    }
-    return frame("ERROR", encoding.encode(status))
-
-
-async def once(lines: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """A stream that ends by itself."""
-    for line in lines:
-        yield line
+    error = failure(410, "Expired", f"too old resource version: {wanted} ({oldest})")
+    return frame("ERROR", encoding.encode(error.status))

@@ -1,0 +1,134 @@
+"""Answers in the form that was asked for: JSON or YAML, whole objects, Tables or metadata only."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+import msgspec
+
+from refimpl.api.errors import ApiError, Object, not_acceptable
+from refimpl.api.http import Request, Response
+from refimpl.apiserver import encoding, negotiation, table, yamltext
+from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver.negotiation import PLAIN, Form
+from refimpl.apiserver.read import Listing, encode_list, list_metadata
+
+CACHE_CONTROL = ("cache-control", "no-cache, private")
+JSON_HEADERS = (("content-type", "application/json"), CACHE_CONTROL)
+COMPRESS_FROM = 128 * 1024
+"""Bytes from which a body is compressed for clients that accept gzip."""
+
+
+def render(call: Call, answer: Answer) -> Response:
+    """The response with one object."""
+    form = call.form
+    if form is PLAIN and answer.item is not None:
+        body = encoding.full(call.target.resource, answer.item) + b"\n"
+        if len(body) < COMPRESS_FROM and not call.warnings:
+            return Response(answer.status, body, JSON_HEADERS)
+        return finish(call.request, answer.status, body, form, call.warnings)
+    obj = answer.obj if answer.obj is not None else encoding.decode(call.target.resource, answer.item or b"")
+    if not answer.plain:
+        obj = _transformed(call, form, obj)
+    return finish(call.request, answer.status, write(obj, form), form, call.warnings)
+
+
+def _transformed(call: Call, form: Form, obj: Object) -> Object:
+    match form.transform:
+        case "Table":
+            metadata = obj["metadata"]
+            about = {"resourceVersion": metadata["resourceVersion"]} if metadata.get("resourceVersion") else {}
+            return table.table(call, form.version, [obj], about)
+        case "PartialObjectMetadata":
+            return table.partial(obj, form.version)
+        case "PartialObjectMetadataList":
+            kind = call.target.resource.kind
+            raise not_acceptable(
+                f"you requested PartialObjectMetadataList, but the requested object is not a list (*core.{kind})"
+            )
+        case _:
+            return obj
+
+
+def render_list(call: Call, listing: Listing) -> Response:
+    """The response with a collection."""
+    form = call.form
+    if form is PLAIN:
+        return finish(call.request, 200, encode_list(call, listing), form, call.warnings)
+    resource = call.target.resource
+    items = (call.registry.decode(resource, entry.item) for entry in listing.entries)
+    metadata = list_metadata(listing)
+    match form.transform:
+        case "Table":
+            whole = table.table(call, form.version, items, metadata)
+        case "PartialObjectMetadataList":
+            whole = {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": f"{table.GROUP}/{form.version}",
+                "metadata": metadata,
+                "items": [table.partial(item, form.version) for item in items],
+            }
+        case "PartialObjectMetadata":
+            raise not_acceptable(
+                f"you requested PartialObjectMetadata, but the requested object is a list (*core.{resource.list_kind})"
+            )
+        case _:
+            whole = msgspec.json.decode(encode_list(call, listing))
+    return finish(call.request, 200, write(whole, form), form, call.warnings)
+
+
+def render_error(request: Request, error: ApiError, warnings: Iterable[str] = ()) -> Response:
+    """The response with the `Status` of a failure."""
+    form = negotiation.form_of_error(request)
+    return finish(request, error.code, write(error.status, form), form, warnings, retry_after=error.retry_after)
+
+
+def write(value: Object, form: Form) -> bytes:
+    """A JSON value as text."""
+    if form.media_type == negotiation.YAML:
+        return yamltext.encode(value)
+    encoded = encoding.encode(value)
+    return msgspec.json.format(encoded, indent=2) if form.pretty else encoded + b"\n"
+
+
+def finish(
+    request: Request,
+    status: int,
+    body: bytes,
+    form: Form,
+    warnings: Iterable[str] = (),
+    *,
+    retry_after: int | None = None,
+) -> Response:
+    """Compression and headers."""
+    headers = [("content-type", form.media_type), CACHE_CONTROL]
+    if retry_after is not None:
+        headers.append(("retry-after", str(retry_after)))
+    headers += [("warning", warning(text)) for text in warnings]
+    if form.pretty and form.media_type == negotiation.JSON and not body.startswith(b"{\n"):
+        body = msgspec.json.format(body, indent=2)
+    if len(body) >= COMPRESS_FROM and accepts_gzip(request):
+        body = compress(body)
+        headers += [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+    if request.method == "HEAD":
+        body = b""
+    return Response(status, body, tuple(headers))
+
+
+def warning(text: str) -> str:
+    """A `Warning` header value (RFC 7234, code 299)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Whether the client named gzip, without parameters."""
+    accepted = request.headers.get("accept-encoding", "")
+    return any(part.strip() == "gzip" for part in accepted.split(","))
+
+
+def compress(body: bytes) -> bytes:
+    """The body as gzip stream, fast rather than small."""
+    compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return compressor.compress(body) + compressor.flush()

@@ -83,6 +83,7 @@ class Column:
         type: `string`, `integer`, `date`, ...
         format: `name` for the name column.
         description: text in the column definition.
+        documents: dotted path of the field whose documentation is the description; used when `description` is empty.
         priority: 0 always shown, 1 with `-o wide`.
     """
 
@@ -91,6 +92,7 @@ class Column:
     type: str = "string"
     format: str = ""
     description: str = ""
+    documents: str = ""
     priority: int = 0
 
 
@@ -109,7 +111,7 @@ class Strategy:
     """Behaviour of one kind; this base class is that of a storage-only kind.
 
     Class attributes:
-        has_generation: `metadata.generation` starts at 1 and counts spec changes.
+        has_generation: `metadata.generation` starts at 1 and grows when what `counted` returns changes.
         has_status: the main resource ignores `status` on create and update (and `status` ignores the rest).
         create_on_update: PUT of a missing object creates it.
         update_without_version: PUT may lack `metadata.resourceVersion`.
@@ -137,6 +139,10 @@ class Strategy:
 
     def default(self, obj: Object) -> None:
         """Fills in defaults, on create and on every write."""
+
+    def counted(self, obj: Object) -> object:
+        """The part of an object whose change raises `metadata.generation`."""
+        return obj.get("spec")
 
     def name_problems(self, name: str) -> Iterable[str]:
         """What is wrong with an object's name, beyond the path rule common to all kinds (no `/`, no `%`, not `..`)."""
@@ -186,6 +192,10 @@ class Strategy:
     def from_stored(self, obj: Object) -> Object:
         """The kept object as this row shows it; must not change its argument."""
         return obj
+
+    def row_conditions(self, obj: Object) -> list[Object]:
+        """The `conditions` of the object's row in a Table; an empty list leaves the field out."""
+        return []
 
     def grace_period(self, obj: Object, requested: int | None) -> int:
         """Seconds to leave the object terminating; 0 removes it at once.

@@ -1,0 +1,104 @@
+"""Pods: placed once, mostly immutable, deleted in two steps when they run on a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from refimpl.api.errors import Cause, Object
+from refimpl.apiserver.kinds import metadata
+from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label, keep
+from refimpl.apiserver.kinds.pods import changes, columns, defaults, validation
+from refimpl.apiserver.strategy import Column, Context, FieldGetter
+
+
+def _no_address(_pod: Object) -> str:
+    """`status.podIPs` may be named in a selector, but has never been filled."""
+    return ""
+
+
+class Pods(Kind):
+    """Behaviour of Pod.
+
+    Source: kube-apiserver 1.36 `pkg/registry/core/pod`.
+    """
+
+    has_generation: ClassVar[bool] = True
+    update_without_version: ClassVar[bool] = True
+    answers_delete_with_object: ClassVar[bool] = True
+    own_field_labels: ClassVar[bool] = True
+    fields: ClassVar[dict[str, FieldGetter]] = {
+        **NAMESPACED_LABELS,
+        "spec.host": field_label("spec.nodeName"),
+        "spec.hostNetwork": field_label("spec.hostNetwork", "false"),
+        "spec.nodeName": field_label("spec.nodeName"),
+        "spec.restartPolicy": field_label("spec.restartPolicy"),
+        "spec.schedulerName": field_label("spec.schedulerName"),
+        "spec.serviceAccountName": field_label("spec.serviceAccountName"),
+        "status.nominatedNodeName": field_label("status.nominatedNodeName"),
+        "status.phase": field_label("status.phase"),
+        "status.podIP": field_label("status.podIP"),
+        "status.podIPs": _no_address,
+    }
+    columns: ClassVar[tuple[Column, ...] | None] = columns.COLUMNS
+
+    def default(self, obj: Object) -> None:
+        """See `Strategy`."""
+        defaults.set_defaults(obj)
+
+    def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        """A new pod is pending, whatever its status said."""
+        obj["status"] = defaults.new_status(obj)
+        defaults.select_own_revision(obj)
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        return validation.create_causes(obj)
+
+    def prepare_for_update(self, ctx: Context, old: Object, new: Object) -> None:
+        """The main resource does not touch the status."""
+        keep(old, new, "status")
+
+    def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        yield from metadata.kind_change_causes(old, new)
+        if old["metadata"] != new["metadata"]:
+            yield from metadata.object_causes(new, True, self.name_problems)
+        yield from validation.pod_causes(new)
+        yield from changes.spec_change_causes(old, new)
+
+    def prepare_for_status_update(self, ctx: Context, old: Object, new: Object) -> None:
+        """The status subresource leaves the spec alone, and owner references, which old kubelets send damaged."""
+        if ctx.subresource == "ephemeralcontainers":
+            added = new["spec"].get("ephemeralContainers")
+            keep(old, new, "spec", "status", "metadata")
+            new["spec"] = {**old["spec"], **({"ephemeralContainers": added} if added else {})}
+            return
+        keep(old, new, "spec")
+        keep(old["metadata"], new["metadata"], "ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds")
+        new.setdefault("status", {}).setdefault("qosClass", old["status"].get("qosClass", ""))
+
+    def validate_status_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        yield from metadata.kind_change_causes(old, new)
+        if ctx.subresource == "ephemeralcontainers":
+            yield from changes.ephemeral_change_causes(old, new)
+        else:
+            yield from changes.status_change_causes(old, new)
+
+    def row_conditions(self, obj: Object) -> list[Object]:
+        """See `Strategy`."""
+        return columns.row_conditions(obj)
+
+    def grace_period(self, obj: Object, requested: int | None) -> int:
+        """Seconds until a pod has to be gone: only one that runs on a node needs any.
+
+        Args:
+            obj: the stored pod.
+            requested: by the client; None means the pod's own period.
+        """
+        spec, phase = obj["spec"], (obj.get("status") or {}).get("phase")
+        if not spec.get("nodeName") or phase in {"Succeeded", "Failed"}:
+            return 0
+        period = spec.get("terminationGracePeriodSeconds", 0) if requested is None else requested
+        return int(period) if period >= 0 else 1

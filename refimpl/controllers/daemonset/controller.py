@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from refimpl.api.errors import ApiError, Object
+from refimpl.api.meta import controller_of, is_terminating, labels
 from refimpl.api.resources import CONTROLLERREVISIONS, DAEMONSETS, NODES, PODS
 from refimpl.api.selectors import from_object
 from refimpl.api.taints import taints_of
@@ -36,9 +37,7 @@ from refimpl.controllers.workloads.owners import (
     by_controller,
     by_namespace,
     claim,
-    controller_of,
     controller_uid,
-    labels_of,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import PodControl, namespace_is_going, side_by_side, slow_start, take
@@ -86,7 +85,7 @@ class DaemonSetController:
             ApiError, Unreachable: something was refused; the key is to be tried again.
         """
         daemonset = self._daemonsets.get(key[1], key[0])
-        if daemonset is None or pods.is_terminating(daemonset):
+        if daemonset is None or is_terminating(daemonset):
             return
         if daemonset["spec"].get("selector") == {}:
             message = "This daemon set is selecting all pods. A non-empty selector is required."
@@ -194,7 +193,7 @@ class DaemonSetController:
             return
         pod = any_of(old, new)
         holder = controller_uid(pod)
-        if holder and (new is None or pods.is_terminating(new)):
+        if holder and (new is None or is_terminating(new)):
             self._expectations.deleted(holder, pod["metadata"]["uid"])
         elif holder and old is None:
             self._expectations.created(holder)
@@ -202,7 +201,7 @@ class DaemonSetController:
             self._wake_controller(one)
         if new is not None and not holder:
             for daemonset in self._daemonsets.by_index(BY_NAMESPACE, new["metadata"]["namespace"]):
-                if from_object(daemonset["spec"]["selector"]).matches(labels_of(new)):
+                if from_object(daemonset["spec"]["selector"]).matches(labels(new)):
                     self._queue.add(key_of(daemonset))
 
     def _wake_controller(self, pod: Object | None) -> None:

@@ -11,8 +11,8 @@ import attrs
 
 from refimpl.api import taints
 from refimpl.api.errors import Object
+from refimpl.api.meta import labels
 from refimpl.api.nodeselectors import NodeAffinity, required_affinity
-from refimpl.controllers.workloads.owners import labels_of
 from refimpl.controllers.workloads.podcontrol import pod_of
 from refimpl.controllers.workloads.revisions import HASH_LABEL
 
@@ -102,11 +102,11 @@ def daemon_pod(daemonset: Object, node_name: str, revision_hash: str) -> Object:
     """The pod for one node: the scheduler is left no other choice, and still does the binding."""
     template = daemonset["spec"]["template"]
     pod = pod_of(template, daemonset)
-    labels = {**labels_of(template), HASH_LABEL: revision_hash}
+    marked = {**labels(template), HASH_LABEL: revision_hash}
     generation = (daemonset["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION)
     if generation:
-        labels[TEMPLATE_GENERATION_LABEL] = generation
-    pod["metadata"]["labels"] = labels
+        marked[TEMPLATE_GENERATION_LABEL] = generation
+    pod["metadata"]["labels"] = marked
     spec = template["spec"]
     pod["spec"] = {**spec, "affinity": pinned(spec.get("affinity"), node_name), "tolerations": tolerations(spec)}
     return pod

@@ -11,6 +11,7 @@ from datetime import datetime
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.api.meta import is_terminating, labels
 from refimpl.controllers.daemonset.placement import (
     TEMPLATE_GENERATION,
     TEMPLATE_GENERATION_LABEL,
@@ -21,7 +22,6 @@ from refimpl.controllers.daemonset.placement import (
 )
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.numbers import scaled
-from refimpl.controllers.workloads.owners import labels_of
 from refimpl.controllers.workloads.revisions import hash_of
 
 BURST = 250
@@ -79,7 +79,7 @@ def by_node(mine: Iterable[Object]) -> OnNodes:
     """Groups pods by node; a terminating pod that has finished counts as gone already."""
     groups: dict[str, list[Object]] = {}
     for pod in mine:
-        if not (pods.is_terminal(pod) and pods.is_terminating(pod)):
+        if not (pods.is_terminal(pod) and is_terminating(pod)):
             groups.setdefault(target_node(pod), []).append(pod)
     for group in groups.values():
         group.sort(key=_seniority)
@@ -89,7 +89,7 @@ def by_node(mine: Iterable[Object]) -> OnNodes:
 def is_current(pod: Object, view: View) -> bool:
     """Whether the pod is of the present template."""
     generation = (view.daemonset["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION)
-    if generation and labels_of(pod).get(TEMPLATE_GENERATION_LABEL) == generation:
+    if generation and labels(pod).get(TEMPLATE_GENERATION_LABEL) == generation:
         return True
     return hash_of(pod) == view.revision_hash
 
@@ -111,9 +111,9 @@ def manage(view: View) -> Decision:
         if verdict.runs and not present:
             create.append(name)
         elif not verdict.keeps:
-            delete += [pod for pod in present if not pods.is_terminating(pod)]
+            delete += [pod for pod in present if not is_terminating(pod)]
         else:
-            done = [pod for pod in present if pods.is_terminal(pod) and not pods.is_terminating(pod)]
+            done = [pod for pod in present if pods.is_terminal(pod) and not is_terminating(pod)]
             wait = view.holding_back(name) if any(pods.phase(pod) == "Failed" for pod in done) else 0.0
             if wait > 0:
                 waits.append(wait)
@@ -123,12 +123,12 @@ def manage(view: View) -> Decision:
             if verdict.runs and surges(view.daemonset) and _all_leaving(present):
                 create.append(name)
     homeless = [pod for name, present in view.on_nodes.items() if name not in view.verdicts for pod in present]
-    delete += [pod for pod in homeless if not pods.node_of(pod) and not pods.is_terminating(pod)]
+    delete += [pod for pod in homeless if not pods.node_of(pod) and not is_terminating(pod)]
     return Decision(tuple(create[:BURST]), tuple(delete[:BURST]), tuple(finished), min(waits, default=None))
 
 
 def _all_leaving(present: Sequence[Object]) -> bool:
-    return all(pods.is_terminating(pod) for pod in present)
+    return all(is_terminating(pod) for pod in present)
 
 
 def _surplus(view: View, present: Sequence[Object]) -> Sequence[Object]:
@@ -193,7 +193,7 @@ def _surge(view: View, allowed: int) -> Decision:
 
 def _sides(view: View, present: Sequence[Object]) -> tuple[list[Object], list[Object]]:
     """Pods of the present template and older ones, terminating ones left aside."""
-    staying = [pod for pod in present if not pods.is_terminating(pod)]
+    staying = [pod for pod in present if not is_terminating(pod)]
     new = [pod for pod in staying if is_current(pod, view)]
     return new, [pod for pod in staying if not is_current(pod, view)]
 

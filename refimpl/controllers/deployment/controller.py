@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from refimpl.api.errors import ApiError, Object
+from refimpl.api.meta import controller_of, labels
 from refimpl.api.resources import DEPLOYMENTS, PODS, REPLICASETS
 from refimpl.api.selectors import from_object
 from refimpl.client.informer import Key, key_of
@@ -27,9 +28,7 @@ from refimpl.controllers.workloads.owners import (
     by_controller,
     by_namespace,
     claim,
-    controller_of,
     controller_uid,
-    labels_of,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
@@ -138,9 +137,9 @@ class DeploymentController:
         for one in (old, new):
             self._wake_controller(one)
         if new is not None and not controller_uid(new):
-            labels = labels_of(new)
+            present = labels(new)
             for deployment in self._deployments.by_index(BY_NAMESPACE, new["metadata"]["namespace"]):
-                if from_object(deployment["spec"]["selector"]).matches(labels):
+                if from_object(deployment["spec"]["selector"]).matches(present):
                     self._queue.add(key_of(deployment))
 
     def _wake_controller(self, replica_set: Object | None) -> Object | None:

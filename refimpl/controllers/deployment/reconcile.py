@@ -12,6 +12,7 @@ from datetime import datetime
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.api.meta import is_terminating
 from refimpl.api.resources import DEPLOYMENTS, REPLICASETS
 from refimpl.controllers.deployment import scaling, status
 from refimpl.controllers.deployment.limits import Limits, is_rolling, limits_of
@@ -52,7 +53,7 @@ def reconcile(view: View) -> list[Action]:
     """The actions of this step, in order."""
     members = family(view.deployment, view.replica_sets)
     limits = limits_of(view.deployment)
-    if pods.is_terminating(view.deployment):
+    if is_terminating(view.deployment):
         return _report(view, status.counts(view.deployment, members, limits, view.now))
     if is_paused(view.deployment) or was_scaled(members, limits):
         return _rescale(view, members, limits)
@@ -196,7 +197,7 @@ def _forget_history(view: View, members: Family) -> Iterator[Action]:
     limit = view.deployment["spec"].get("revisionHistoryLimit")
     if limit is None:
         return
-    alive = [one for one in members.old if not pods.is_terminating(one)]
+    alive = [one for one in members.old if not is_terminating(one)]
     for one in alive[: max(0, len(alive) - int(limit))]:
         seen = one["metadata"].get("generation", 0) <= reported(one, "observedGeneration")
         if seen and not size(one) and not reported(one, "replicas"):

@@ -11,6 +11,7 @@ from functools import partial
 import attrs
 
 from refimpl.api.errors import ApiError, Object
+from refimpl.api.meta import controller_of, is_terminating, labels
 from refimpl.api.resources import PODS, REPLICASETS, REPLICATIONCONTROLLERS, Resource
 from refimpl.api.selectors import NOTHING, LabelSelector, from_map, from_object
 from refimpl.client.informer import Key, key_of
@@ -28,9 +29,7 @@ from refimpl.controllers.workloads.owners import (
     by_controller,
     by_namespace,
     claim,
-    controller_of,
     controller_uid,
-    labels_of,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import (
@@ -41,7 +40,7 @@ from refimpl.controllers.workloads.podcontrol import (
     slow_start,
     take,
 )
-from refimpl.controllers.workloads.pods import is_terminating, standing
+from refimpl.controllers.workloads.pods import standing
 from refimpl.controllers.workloads.workers import run_workers
 
 
@@ -219,9 +218,9 @@ class ReplicaController:
             self._queue.add((namespace, reference["name"]))
 
     def _wake_matching(self, orphan: Object) -> None:
-        labels = labels_of(orphan)
+        present = labels(orphan)
         for owner in self._owners.by_index(BY_NAMESPACE, orphan["metadata"]["namespace"]):
-            if self._kind.selector(owner).matches(labels):
+            if self._kind.selector(owner).matches(present):
                 self._queue.add(key_of(owner))
 
 

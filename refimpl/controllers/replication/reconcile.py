@@ -11,6 +11,7 @@ from datetime import datetime
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.api.meta import is_terminating
 from refimpl.controllers.replication import ranking
 from refimpl.controllers.workloads import pods
 
@@ -61,7 +62,7 @@ def surplus(owner: Object, mine: Sequence[Object]) -> int:
 
 def reconcile(view: View) -> Decision:
     """Creates what is missing, deletes what is too much; an owner that is going does neither."""
-    if pods.is_terminating(view.owner):
+    if is_terminating(view.owner):
         return Decision()
     excess = surplus(view.owner, view.mine)
     if excess < 0:

@@ -11,10 +11,10 @@ from datetime import datetime
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.api.meta import is_terminating, labels
 from refimpl.api.selectors import from_map
 from refimpl.clock import format_time
 from refimpl.controllers.workloads import conditions, pods
-from refimpl.controllers.workloads.owners import labels_of
 from refimpl.controllers.workloads.podcontrol import Failure
 
 
@@ -46,18 +46,19 @@ def calculate(
         terminating: whether the kind has `terminatingReplicas` (ReplicaSet since 1.35).
     """
     min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
-    fully_labeled = from_map(labels_of(owner["spec"]["template"]))
+    fully_labeled = from_map(labels(owner["spec"]["template"]))
     active = [pod for pod in mine if pods.is_active(pod)]
     status: Object = {"replicas": len(active)}
     counts = {
-        "fullyLabeledReplicas": sum(fully_labeled.matches(labels_of(pod)) for pod in active),
+        "fullyLabeledReplicas": sum(fully_labeled.matches(labels(pod)) for pod in active),
         "readyReplicas": sum(pods.is_ready(pod) for pod in active),
         "availableReplicas": sum(pods.is_available(pod, min_ready_seconds, now) for pod in active),
     }
     status |= {field: count for field, count in counts.items() if count}
     if terminating:
-        status["terminatingReplicas"] = sum(pods.is_terminating(pod) and not pods.is_terminal(pod) for pod in mine)
-    status["observedGeneration"] = owner["metadata"].get("generation", 0)
+        status["terminatingReplicas"] = sum(is_terminating(pod) and not pods.is_terminal(pod) for pod in mine)
+    if owner["metadata"].get("generation"):
+        status["observedGeneration"] = owner["metadata"]["generation"]
     reported = _conditions(owner, trouble, format_time(now))
     if reported:
         status["conditions"] = reported

@@ -10,22 +10,8 @@ from collections.abc import Iterable
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.api.selectors import Labels, LabelSelector
-from refimpl.controllers.workloads.pods import is_terminating
-
-
-def labels_of(obj: Object) -> Labels:
-    """The labels of an object or of a pod template; empty when it has none."""
-    return (obj.get("metadata") or {}).get("labels") or {}
-
-
-def controller_of(obj: Object) -> Object | None:
-    """The owner reference whose `controller` is true, or None."""
-    for reference in obj["metadata"].get("ownerReferences") or ():
-        if reference.get("controller"):
-            found: Object = reference
-            return found
-    return None
+from refimpl.api.meta import controller_of, is_terminating, labels, owner_reference
+from refimpl.api.selectors import LabelSelector
 
 
 def controller_uid(obj: Object) -> str:
@@ -35,16 +21,8 @@ def controller_uid(obj: Object) -> str:
 
 
 def controller_reference(owner: Object) -> Object:
-    """The reference that makes `owner` the controller of an object."""
-    metadata = owner["metadata"]
-    return {
-        "apiVersion": owner["apiVersion"],
-        "kind": owner["kind"],
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+    """The reference that makes `owner`, an object with its kind, the controller of another."""
+    return owner_reference(owner, owner["apiVersion"], owner["kind"])
 
 
 BY_CONTROLLER = "controller"
@@ -98,7 +76,7 @@ def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) 
         holder = controller_uid(obj)
         if holder and holder != uid:
             continue
-        matching = selector.matches(labels_of(obj))
+        matching = selector.matches(labels(obj))
         if holder and matching:
             mine.append(obj)
         elif holder and not going:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from refimpl.api.errors import ApiError, Object
+from refimpl.api.meta import is_terminating
 from refimpl.api.resources import PODS, Resource
 from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder
@@ -19,7 +20,6 @@ from refimpl.controllers.workloads.owners import (
     controller_reference,
     release_patch,
 )
-from refimpl.controllers.workloads.pods import is_terminating
 
 Failure = ApiError | Unreachable
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from refimpl.api.errors import Object
+from refimpl.api.meta import condition, is_terminating, is_true
 from refimpl.clock import parse_time
 
 TERMINAL_PHASES = ("Succeeded", "Failed")
@@ -25,11 +26,6 @@ def is_terminal(pod: Object) -> bool:
     return phase(pod) in TERMINAL_PHASES
 
 
-def is_terminating(obj: Object) -> bool:
-    """Its deletion was requested; it may still run."""
-    return obj["metadata"].get("deletionTimestamp") is not None
-
-
 def is_active(pod: Object) -> bool:
     """Counts as a replica: neither finished nor about to go.
 
@@ -38,19 +34,9 @@ def is_active(pod: Object) -> bool:
     return not is_terminal(pod) and not is_terminating(pod)
 
 
-def condition(obj: Object, kind: str) -> Object | None:
-    """The status condition of that type, or None."""
-    for candidate in (obj.get("status") or {}).get("conditions") or ():
-        if candidate["type"] == kind:
-            found: Object = candidate
-            return found
-    return None
-
-
 def is_ready(pod: Object) -> bool:
     """Whether the condition Ready is True."""
-    ready = condition(pod, "Ready")
-    return ready is not None and ready["status"] == "True"
+    return is_true(pod, "Ready")
 
 
 def ready_since(pod: Object) -> datetime | None:

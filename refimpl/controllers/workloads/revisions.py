@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from refimpl.api.errors import ApiError, Object
+from refimpl.api.meta import labels
 from refimpl.api.resources import CONTROLLERREVISIONS, Resource
 from refimpl.api.selectors import from_object
 from refimpl.client.client import Client
 from refimpl.client.informer import Informer
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.hashing import content_hash
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, claim, controller_reference, labels_of, orphans_of
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, claim, controller_reference, orphans_of
 from refimpl.controllers.workloads.podcontrol import take
 
 HASH_LABEL = "controller-revision-hash"
@@ -51,7 +52,7 @@ def build(owner: Object, number: int) -> Object:
         "metadata": {
             "name": f"{metadata['name']}-{digest}",
             "namespace": metadata["namespace"],
-            "labels": {**labels_of(template), HASH_LABEL: digest},
+            "labels": {**labels(template), HASH_LABEL: digest},
             "ownerReferences": [controller_reference(owner)],
         },
         "data": snapshot(owner),
@@ -69,7 +70,7 @@ def number_of(revision: Object) -> int:
 
 def hash_of(obj: Object) -> str:
     """The hash label of a revision or a pod; empty when it has none."""
-    return labels_of(obj).get(HASH_LABEL, "")
+    return labels(obj).get(HASH_LABEL, "")
 
 
 def expendable(history: History, limit: int, live: Iterable[str]) -> Sequence[Object]:

@@ -116,6 +116,9 @@ class Strategy:
         create_on_update: PUT of a missing object creates it.
         update_without_version: PUT may lack `metadata.resourceVersion`.
         answers_delete_with_object: DELETE answers the object, not a `Status`.
+        graceful: DELETE makes the object terminating for a grace period, and even with a period of 0 marks it before it
+            removes it (pods); other kinds are removed at once unless finalizers hold them.
+        marked_first: the first DELETE only makes the object terminating, whatever holds it or not (namespaces).
         default_propagation: what DELETE does with dependents unless told otherwise.
         stored_as: the row under which objects are kept when this row is only another view of them (events.k8s.io);
             None means the row itself. `to_stored` and `from_stored` convert.
@@ -131,6 +134,8 @@ class Strategy:
     create_on_update: ClassVar[bool] = False
     update_without_version: ClassVar[bool] = False
     answers_delete_with_object: ClassVar[bool] = False
+    graceful: ClassVar[bool] = False
+    marked_first: ClassVar[bool] = False
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
     stored_as: ClassVar[Resource | None] = None
     fields: ClassVar[Mapping[str, FieldGetter]] = {"metadata.name": _name, "metadata.namespace": _namespace}

@@ -26,6 +26,7 @@ import attrs
 from refimpl.api.errors import Cause, Object
 from refimpl.api.http import User
 from refimpl.api.resources import Resource
+from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.clock import Clock
 
 
@@ -58,7 +59,9 @@ class Context:
         clock: time, randomness, uids.
         reader: stored objects.
         dry_run: nothing will be stored.
-        warnings: texts for `Warning` headers; append to it.
+        settings: what the operator chose.
+        warnings: texts for `Warning` headers; append to it (in `begin_create` and `begin_update`: refused writes have
+            none).
     """
 
     resource: Resource
@@ -70,6 +73,7 @@ class Context:
     clock: Clock
     reader: Reader
     dry_run: bool = False
+    settings: Settings = DEFAULTS
     warnings: list[str] = attrs.field(factory=list)
 
 

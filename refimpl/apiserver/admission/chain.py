@@ -1,21 +1,49 @@
-"""The chain of admission steps."""
+"""The chain of admission plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Final, Protocol
 
 from refimpl.api.errors import Object
+from refimpl.apiserver.admission import (
+    defaultstorageclass,
+    defaulttolerationseconds,
+    namespacelifecycle,
+    nodetaint,
+    priority,
+    runtimeclass,
+    storageprotection,
+)
 from refimpl.apiserver.strategy import Context
 
-Step = Callable[[Context, Object | None, Object | None], None]
-"""One admission plug-in: receives the old object (None on create) and the new one (None on delete), changes the new one
-in place, raises `ApiError` to refuse."""
 
-CHAIN: tuple[Step, ...] = ()
+class Plugin(Protocol):
+    """One admission plug-in: a module of this package."""
+
+    def admit(self, ctx: Context, old: Object | None, new: Object | None, /) -> None:
+        """Changes `new` in place, or raises `ApiError` to refuse.
+
+        Args:
+            ctx: the request.
+            old: the stored object; None on create.
+            new: the object to be written; None on delete.
+        """
+
+
+CHAIN: Final[tuple[Plugin, ...]] = (
+    namespacelifecycle,
+    nodetaint,
+    priority,
+    defaulttolerationseconds,
+    storageprotection,
+    defaultstorageclass,
+    runtimeclass,
+)
+"""Every plug-in, in the order of kube-apiserver 1.36."""
 
 
 def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
-    """Runs every step over one write.
+    """Runs every plug-in over one write.
 
     Args:
         ctx: the request.
@@ -23,7 +51,7 @@ def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
         new: the object to be written, changed in place; None on delete.
 
     Raises:
-        ApiError: a step refuses.
+        ApiError: a plug-in refuses.
     """
-    for step in CHAIN:
-        step(ctx, old, new)
+    for plugin in CHAIN:
+        plugin.admit(ctx, old, new)

@@ -64,7 +64,8 @@ _TYPES: Final = {
     "HTTPGet": 'Path="" Port=0 Host="" Scheme="" HTTPHeaders[]Any/httpHeaders',
     "SecurityContext": (
         "Capabilities*Capabilities Privileged SELinuxOptions*Any/seLinuxOptions WindowsOptions*Any RunAsUser "
-        "RunAsGroup RunAsNonRoot ReadOnlyRootFilesystem AllowPrivilegeEscalation ProcMount SeccompProfile*Any AppArmorProfile*Any"
+        "RunAsGroup RunAsNonRoot ReadOnlyRootFilesystem AllowPrivilegeEscalation ProcMount SeccompProfile*Any "
+        "AppArmorProfile*Any"
     ),
     "Capabilities": "Add Drop",
     "Named": 'Name=""',

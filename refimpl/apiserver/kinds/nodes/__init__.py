@@ -38,8 +38,11 @@ class Nodes(Kind):
 
     def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
         """See `Strategy`."""
-        _warn(ctx, obj)
         return validation.node_causes(obj)
+
+    def begin_create(self, ctx: Context, obj: Object) -> None:
+        """See `Strategy`."""
+        _warn(ctx, obj)
 
     def prepare_for_update(self, ctx: Context, old: Object, new: Object) -> None:
         """The main resource does not touch the status."""
@@ -48,10 +51,13 @@ class Nodes(Kind):
 
     def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """A changed node is checked as a node and as a change, and each of them checks metadata."""
-        _warn(ctx, new)
         yield from _own_metadata_causes(self, old, new)
         yield from validation.node_causes(new)
         yield from self.validate_status_update(ctx, old, new)
+
+    def begin_update(self, ctx: Context, old: Object, new: Object) -> None:
+        """See `Strategy`."""
+        _warn(ctx, new)
 
     def prepare_for_status_update(self, ctx: Context, old: Object, new: Object) -> None:
         """The status subresource does not touch the spec, but does write labels, annotations and finalizers."""

@@ -1,0 +1,148 @@
+"""The transport over sockets: one pool of HTTP/1.1 connections to one API server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import os
+import socket
+import ssl
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from refimpl.api.http import Request, Response
+from refimpl.client.kubeconfig import Access
+from refimpl.client.tls import tls_context
+from refimpl.client.transport import Unreachable
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to wait for a connection; how long to wait for an answer is the client's business."""
+
+_TOKEN_AGE = 60.0
+_IDLE = 3.0
+"""Seconds an idle connection is kept: less than servers do, so that it is not closed under a request."""
+
+_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+]
+"""A watch may be silent for long; this tells a silent server from a dead one."""
+
+
+class HttpTransport:
+    """Carries requests to an API server over HTTP or HTTPS. Who asks is decided by the credentials.
+
+    Args:
+        access: where the server is, and the credentials.
+
+    Raises:
+        ValueError: a certificate or key cannot be used.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._token = _Token(access)
+        self._base = httpx.URL(access.server)
+        self._extensions = {"sni_hostname": access.tls_server_name} if access.tls_server_name else {}
+        transport = httpx.AsyncHTTPTransport(
+            verify=tls_context(access),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_IDLE),
+            proxy=access.proxy or None,
+            socket_options=_KEEPALIVE,
+        )
+        self._client = httpx.AsyncClient(
+            transport=transport, timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT), trust_env=False
+        )
+
+    async def send(self, request: Request, *, stream: bool = False) -> Response:
+        """See `Transport`."""
+        wire = httpx.Request(
+            request.method,
+            self._url(request),
+            headers={**request.headers, **self._token.headers()},
+            content=request.body,
+            extensions=dict(self._extensions),
+        )
+        try:
+            answer = await self._client.send(wire, stream=stream)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{request.method} {self._base}{request.path}: {_cause(error)}") from error
+        body = self._chunks(answer, request) if stream else answer.content
+        headers = tuple((name.lower(), value) for name, value in answer.headers.multi_items())
+        return Response(answer.status_code, body, headers)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._client.aclose()
+
+    def _url(self, request: Request) -> httpx.URL:
+        path = self._base.path.rstrip("/") + request.path
+        target = quote(path, safe="/:@!$&'()*+,;=~")
+        if request.query:
+            target += "?" + urlencode(request.query)
+        return self._base.copy_with(raw_path=target.encode())
+
+    async def _chunks(self, answer: httpx.Response, request: Request) -> AsyncGenerator[bytes, None]:
+        try:
+            async for chunk in answer.aiter_bytes():
+                yield chunk
+        except httpx.TransportError as error:
+            raise Unreachable(f"{request.method} {self._base}{request.path}: stream broke: {_cause(error)}") from error
+        finally:
+            await answer.aclose()
+
+
+class _Token:
+    """The Authorization header; a token file is read again once a minute, because tokens are rotated."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._read_at: float | None = None
+        self._from_file = ""
+
+    def headers(self) -> dict[str, str]:
+        access = self._access
+        if access.token_file is not None:
+            return {"authorization": f"Bearer {self._current(access.token_file)}"}
+        if access.token:
+            return {"authorization": f"Bearer {access.token}"}
+        if access.username:
+            pair = base64.b64encode(f"{access.username}:{access.password}".encode()).decode()
+            return {"authorization": f"Basic {pair}"}
+        return {}
+
+    def _current(self, file: Path) -> str:
+        now = asyncio.get_running_loop().time()
+        if self._read_at is None or now - self._read_at > _TOKEN_AGE:
+            try:
+                self._from_file = file.read_text().strip()
+            except OSError as error:
+                raise Unreachable(f"token file {file}: {error.strerror}") from error
+            self._read_at = now
+        return self._from_file
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason that says anything: `Connection refused` rather than `All connection attempts failed`."""
+    said = type(error).__name__
+    inner: BaseException | None = error
+    while inner is not None:
+        said = _text(inner) or said
+        inner = inner.__cause__ or inner.__context__
+    return said
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "timed out"
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(dict.fromkeys(_text(member) for member in error.exceptions))
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and (error.errno or 0) in errno.errorcode:
+        return os.strerror(error.errno or 0)
+    return str(error)

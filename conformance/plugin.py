@@ -1,1 +1,193 @@
-"""The suite's pytest plugin."""
+"""The suite's pytest plugin: it collects cases, runs scenarios once for all of them, and reports verdicts.
+
+It does nothing in a session without cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import catalogue, hooks, options
+from conformance.catalogue import Catalogue
+from conformance.collect import Entry, check, collect
+from conformance.engine import Engine
+from conformance.items import CaseItem
+from conformance.record import files
+from conformance.report import json_file
+from conformance.report.results import Result
+from conformance.report.summary import summary
+from conformance.scenario import case_of
+from conformance.target import TargetError
+from conformance.verdict import Verdict
+
+_ENGINE = pytest.StashKey[Engine]()
+_BOOK = pytest.StashKey[Catalogue]()
+
+_WORDS: Mapping[Verdict, tuple[str, str, tuple[str, Mapping[str, bool]]]] = {
+    Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
+    Verdict.FAIL: ("failed", "F", ("FAIL", {"red": True})),
+    Verdict.WARNING: ("should missed", "w", ("WARNING", {"yellow": True})),
+    Verdict.UNSUPPORTED: ("unsupported", "u", ("UNSUPPORTED", {"cyan": True})),
+    Verdict.SKIPPED: ("skipped", "s", ("SKIPPED", {"yellow": True})),
+    Verdict.NOT_EXERCISED: ("not exercised", "n", ("NOT EXERCISED", {"purple": True})),
+    Verdict.SUITE_ERROR: ("error", "E", ("SUITE ERROR", {"red": True})),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declares the suite's options."""
+    options.add(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declares the hook that finds the target."""
+    pluginmanager.add_hookspecs(hooks)
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> CaseItem | None:
+    """Turns every case function into an item of its own kind."""
+    case = case_of(obj)
+    if case is None or not name.startswith("test_"):
+        return None
+    item: CaseItem = CaseItem.from_parent(collector, name=name, function=obj, case=case)
+    return item
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Holds the cases against the catalogue, and keeps those that `--requirement` names."""
+    cases = [item for item in items if isinstance(item, CaseItem)]
+    if not cases:
+        return
+    try:
+        book = config.stash[_BOOK] = catalogue.load()
+        shipped = collect()
+        here = {entry.function for entry in shipped}
+        check(book, [*shipped, *(item.entry for item in cases if item.entry.function not in here)])
+    except catalogue.CatalogueError as error:
+        raise pytest.UsageError(*str(error).splitlines()) from error
+    wanted = set(config.getoption("--requirement"))
+    unknown = sorted(wanted - set(book.requirements))
+    if unknown:
+        raise pytest.UsageError(f"--requirement {unknown[0]}: no such requirement")
+    if wanted:
+        dropped = [item for item in cases if not wanted.intersection(item.entry.case.ids)]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Starts all scenarios before the first case, and cleans up after the last one or after Ctrl-C."""
+    entries = [item.entry for item in session.items if isinstance(item, CaseItem)]
+    if not entries or session.config.option.collectonly or session.testsfailed:
+        return (yield)
+    engine = _engine(session.config)
+    try:
+        _start(engine, entries)
+        for item in session.items:
+            if isinstance(item, CaseItem):
+                item.engine = engine
+        return (yield)
+    finally:
+        _finish(session, engine)
+
+
+def _engine(config: pytest.Config) -> Engine:
+    try:
+        target = config.hook.pytest_conformance_target(config=config)
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from error
+    if target is None:
+        raise pytest.UsageError("no target: give --target or --kubeconfig")
+    return Engine(target, config.stash[_BOOK], seed=options.seed(config), settings=options.settings(config))
+
+
+def _start(engine: Engine, entries: list[Entry]) -> None:
+    try:
+        engine.start(entries)
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _finish(session: pytest.Session, engine: Engine) -> None:
+    history_out: Path | None = session.config.getoption("--history-out")
+    try:
+        if history_out and engine.started:
+            files.save(engine.history(), history_out)
+    finally:
+        engine.close()
+    if engine.started:
+        session.config.stash[_ENGINE] = engine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Gives a case's report its verdict, and text instead of a traceback."""
+    report = yield
+    if isinstance(item, CaseItem) and item.result is not None:
+        _dress(item, item.result, report)
+    return report
+
+
+def _dress(item: CaseItem, result: Result, report: pytest.TestReport) -> None:
+    if report.when == "call" or (report.when == "setup" and result.verdict is Verdict.SUITE_ERROR):
+        report.verdict = result.verdict  # type: ignore[attr-defined]
+        report.user_properties.append(("requirements", " ".join(result.ids)))
+        report.user_properties.append(("verdict", result.verdict.value))
+        if result.verdict in (Verdict.FAIL, Verdict.SUITE_ERROR) or _strict_warning(item, result):
+            report.outcome = "failed"
+            report.longrepr = result.explanation
+        elif result.verdict in (Verdict.NOT_EXERCISED, Verdict.UNSUPPORTED, Verdict.SKIPPED):
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, f"{result.verdict.value}: {result.judgement.findings[0].got}")
+
+
+def _strict_warning(item: CaseItem, result: Result) -> bool:
+    return result.verdict is Verdict.WARNING and bool(item.config.getoption("--strict-should"))
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """A letter and a word of its own for every verdict."""
+    verdict: Verdict | None = getattr(report, "verdict", None)
+    return None if verdict is None else _WORDS[verdict]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turns verdicts into the exit code and writes the report."""
+    engine = session.config.stash.get(_ENGINE, None)
+    if engine is None:
+        return
+    strict = bool(session.config.getoption("--strict-should"))
+    report = engine.report()
+    others_failed = session.testsfailed > sum(result.verdict.fails for result in report.results)
+    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not others_failed:
+        session.exitstatus = report.exit_code(strict=strict)
+    path: Path | None = session.config.getoption("--report-json")
+    if path:
+        json_file.write(report, path, strict=strict)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The run in a few lines; explanations of what is neither green nor failed."""
+    engine = config.stash.get(_ENGINE, None)
+    if engine is None:
+        return
+    report = engine.report()
+    strict = bool(config.getoption("--strict-should"))
+    for verdict in (Verdict.WARNING, Verdict.NOT_EXERCISED):
+        quiet = [result for result in report.results if result.verdict is verdict]
+        if quiet and not (strict and verdict is Verdict.WARNING):
+            terminalreporter.section(verdict.value, sep="=", purple=True)
+            for result in quiet:
+                terminalreporter.section(result.case, sep="_")
+                terminalreporter.write_line(result.explanation)
+    terminalreporter.section("conformance", sep="=")
+    for line in summary(report, strict=strict):
+        terminalreporter.write_line(line)

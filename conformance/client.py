@@ -1,0 +1,238 @@
+"""The suite's client of a Kubernetes API: every request is noted, every error is one clear line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+import httpx
+import msgspec
+
+from conformance.clock import SuiteClock
+from conformance.record.history import Exchange
+
+STRATEGIC = "application/strategic-merge-patch+json"
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+_BODY_LIMIT = 2000
+_ATTEMPTS = 5
+_TRANSIENT = (429, 500, 502, 503, 504)
+
+
+class NoAnswer(Exception):
+    """No answer came; the text names the address and the cause in one line."""
+
+
+class ApiRefused(Exception):
+    """The API answered with an error.
+
+    Attributes:
+        status: HTTP status code.
+        reason: the Status object's reason, e.g. `NotFound`; empty when the answer was no Status.
+        message: its message.
+    """
+
+    def __init__(self, method: str, path: str, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{method} {path} was answered {status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+@attrs.frozen
+class Answer:
+    """A whole HTTP answer.
+
+    Attributes:
+        status: HTTP status code.
+        headers: header values by lower-case name.
+        body: the decoded JSON, or None when it was none.
+        text: the undecoded body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    text: str
+
+
+Note = Callable[[Exchange], None]
+
+
+class ApiClient:
+    """Talks to one API server.
+
+    Args:
+        http: the HTTP client, with address and credentials.
+        clock: for times and pauses.
+        who: on whose behalf; stands in every exchange.
+        note: told of every exchange.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, *, clock: SuiteClock, who: str, note: Note) -> None:
+        self._http = http
+        self._clock = clock
+        self._who = who
+        self._note = note
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def get(self, path: str, **query: str) -> Any:
+        """Reads an object or a list."""
+        return await self._call("GET", path, query=query)
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Creates an object. Names are unique to the run, so an answer lost on the way is made good by reading."""
+        return await self._call("POST", path, body=body)
+
+    async def replace(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Replaces an object."""
+        return await self._call("PUT", path, body=body)
+
+    async def patch(self, path: str, body: Any, content_type: str = MERGE) -> Any:
+        """Patches an object: merge patch unless another content type is given."""
+        return await self._call("PATCH", path, body=body, content_type=content_type)
+
+    async def delete(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Deletes an object; `body` is a DeleteOptions without its kind."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", **(body or {})}
+        return await self._call("DELETE", path, body=options)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Sends exactly one request and returns whatever the answer is: for cases on the API itself.
+
+        Raises:
+            NoAnswer: there was none.
+        """
+        target = path + ("?" + urlencode(query) if query else "")
+        content = b"" if body is None else msgspec.json.encode(body)
+        sent = self._clock.monotonic()
+        head = {"Accept": "application/json", **(headers or {})}
+        if content:
+            head["Content-Type"] = content_type
+        try:
+            response = await self._http.request(method, target, content=content or None, headers=head)
+        except httpx.HTTPError as error:
+            text = explain(error, str(self._http.base_url))
+            self._record(sent, method, target, 0, content, text, head)
+            raise NoAnswer(text) from error
+        self._record(sent, method, target, response.status_code, content, response.text, head)
+        return Answer(response.status_code, dict(response.headers), _decoded(response.content), response.text)
+
+    async def watch(self, path: str, **query: str) -> AsyncIterator[dict[str, Any]]:
+        """Yields watch events until the server ends the stream.
+
+        Raises:
+            ApiRefused: the watch was refused.
+            NoAnswer: the stream broke off.
+        """
+        target = path + "?" + urlencode({"watch": "true", **query})
+        sent = self._clock.monotonic()
+        timeout = httpx.Timeout(10, read=None)
+        try:
+            async with self._http.stream(
+                "GET", target, timeout=timeout, headers={"Accept": "application/json"}
+            ) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    self._record(sent, "GET", target, response.status_code, b"", response.text, {})
+                    raise _refused("GET", target, response.status_code, _decoded(response.content), response.text)
+                self._record(sent, "GET", target, 200, b"", "(stream)", {})
+                async for line in response.aiter_lines():
+                    if line.strip():
+                        yield msgspec.json.decode(line)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise NoAnswer(explain(error, str(self._http.base_url))) from error
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        pause = 0.1
+        for attempt in range(1, _ATTEMPTS + 1):
+            last = attempt == _ATTEMPTS
+            try:
+                answer = await self.ask(method, path, body=body, content_type=content_type, query=query)
+            except NoAnswer:
+                if last:
+                    raise
+                answer = None
+            if answer is not None:
+                if answer.status < 300:
+                    return answer.body
+                if method == "POST" and answer.status == 409 and attempt > 1:
+                    return await self._call("GET", f"{path}/{body['metadata']['name']}")
+                if answer.status not in _TRANSIENT or last:
+                    raise _refused(method, path, answer.status, answer.body, answer.text)
+                pause = max(pause, min(_seconds(answer.headers.get("retry-after")), 5))
+            await asyncio.sleep(pause)
+            pause *= 2
+        raise AssertionError("unreachable")
+
+    def _record(
+        self, sent: float, method: str, path: str, status: int, request: bytes, response: str, head: Mapping[str, str]
+    ) -> None:
+        self._note(
+            Exchange(
+                sent=sent,
+                answered=self._clock.monotonic(),
+                who=self._who,
+                method=method,
+                path=path,
+                status=status,
+                request=request[:_BODY_LIMIT].decode("utf-8", "replace"),
+                response=response[:_BODY_LIMIT],
+                headers={name: value for name, value in head.items() if name == "Content-Type"},
+            )
+        )
+
+
+def explain(error: Exception, address: str) -> str:
+    """One line that names the address and the cause."""
+    cause: BaseException = error
+    while cause.__cause__ is not None or cause.__context__ is not None:
+        cause = cause.__cause__ or cause.__context__ or cause
+    detail = str(cause) or type(cause).__name__
+    if isinstance(error, httpx.TimeoutException):
+        detail = f"timed out ({type(error).__name__})"
+    return f"no answer from {address}: {detail}"
+
+
+def _refused(method: str, path: str, status: int, body: Any, text: str) -> ApiRefused:
+    if isinstance(body, dict) and body.get("kind") == "Status":
+        return ApiRefused(method, path, status, str(body.get("reason", "")), str(body.get("message", "")))
+    return ApiRefused(method, path, status, "", " ".join(text.split())[:200])
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return None
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0

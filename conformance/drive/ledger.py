@@ -1,0 +1,151 @@
+"""The ledger: what the suite created, and how it is taken away again, touching nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import attrs
+
+from conformance.client import ApiClient, ApiRefused, NoAnswer
+from conformance.clock import SuiteClock
+from conformance.kinds import POD, Kind
+from conformance.naming import RUN_LABEL
+
+_PATIENCE = 90.0
+_PAUSE = 0.3
+
+
+@attrs.frozen
+class Created:
+    """One object the suite created.
+
+    Attributes:
+        kind: of the object.
+        namespace: empty for cluster-scoped objects.
+        name: its name.
+        uid: deletion insists on it; empty while the answer to its creation has not come.
+    """
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind.name} {place}{self.name}"
+
+
+class Ledger:
+    """Objects created and not yet deleted, in order of creation.
+
+    Args:
+        run: the run's identifier.
+        selector: label selector for the pods that controllers make out of the ledger's workloads.
+    """
+
+    def __init__(self, run: str, selector: str) -> None:
+        self._run = run
+        self._selector = selector
+        self._entries: dict[str, Created] = {}
+
+    def intend(self, kind: Kind, namespace: str, name: str) -> None:
+        """Enters an object before its creation is requested: the answer may never come."""
+        entry = Created(kind, namespace if kind.namespaced else "", name, "")
+        self._entries[str(entry)] = entry
+
+    def add(self, kind: Kind, created: Any) -> None:
+        """Enters an object as the API returned it."""
+        metadata = created["metadata"]
+        entry = Created(kind, metadata.get("namespace", ""), metadata["name"], metadata.get("uid", ""))
+        self._entries[str(entry)] = entry
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    async def clean_up(self, client: ApiClient, clock: SuiteClock) -> list[str]:
+        """Deletes everything, workloads first, then pods, nodes, leases, the namespace last.
+
+        Returns:
+            What could not be deleted, with the reason; empty when all is gone.
+        """
+        left: list[str] = []
+        ranks = sorted({entry.kind.rank for entry in self._entries.values()} | {POD.rank})
+        for rank in ranks:
+            batch = [entry for entry in self._entries.values() if entry.kind.rank == rank]
+            gate = asyncio.Semaphore(8)
+            answers = await asyncio.gather(*(_delete(client, entry, self._run, gate) for entry in batch))
+            left += [text for text in answers if text]
+            if rank == POD.rank:
+                await _sweep_pods(client, self._selector)
+        left += await self._gone(client, clock)
+        return left
+
+    async def _gone(self, client: ApiClient, clock: SuiteClock) -> list[str]:
+        """Waits until everything really is gone; pods that a controller still made meanwhile are removed too."""
+        deadline = clock.monotonic() + _PATIENCE
+        waiting = sorted(self._entries.values(), key=lambda entry: entry.kind.rank)
+        while waiting:
+            there = await asyncio.gather(*(_exists(client, entry, self._run) for entry in waiting))
+            waiting = [entry for entry, exists in zip(waiting, there, strict=True) if exists]
+            if not waiting:
+                break
+            if clock.monotonic() > deadline:
+                return [f"{entry}: still there after {_PATIENCE:g} s" for entry in waiting]
+            await _sweep_pods(client, self._selector)
+            await asyncio.sleep(_PAUSE)
+        self._entries.clear()
+        return []
+
+
+async def _delete(client: ApiClient, entry: Created, run: str, gate: asyncio.Semaphore) -> str:
+    """Asks for one deletion; the answer is empty, or says why it failed."""
+    path = entry.kind.path(entry.namespace, entry.name)
+    try:
+        async with gate:
+            uid = entry.uid or await _own_uid(client, path, run)
+            if uid:
+                options: dict[str, Any] = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+                if entry.kind is POD:
+                    options["gracePeriodSeconds"] = 0
+                await client.delete(path, options)
+    except ApiRefused as error:
+        if error.status not in (404, 409):
+            return f"{entry}: {error}"
+    except NoAnswer as error:
+        return f"{entry}: {error}"
+    return ""
+
+
+async def _own_uid(client: ApiClient, path: str, run: str) -> str:
+    """The uid of an object whose creation was requested; empty when it is not the run's."""
+    metadata = (await client.get(path))["metadata"]
+    return str(metadata["uid"]) if metadata.get("labels", {}).get(RUN_LABEL) == run else ""
+
+
+async def _exists(client: ApiClient, entry: Created, run: str) -> bool:
+    try:
+        found = await client.get(entry.kind.path(entry.namespace, entry.name))
+    except ApiRefused as error:
+        return error.status != 404
+    except NoAnswer:
+        return True
+    if not entry.uid:
+        return bool(found["metadata"].get("labels", {}).get(RUN_LABEL) == run)
+    return bool(found["metadata"].get("uid") == entry.uid)
+
+
+async def _sweep_pods(client: ApiClient, selector: str) -> None:
+    """Force-deletes the pods that carry the run's labels: those that controllers made are in no ledger."""
+    try:
+        pods = (await client.get(POD.path(), labelSelector=selector)).get("items") or []
+    except (ApiRefused, NoAnswer):
+        return
+    for pod in pods:
+        metadata = pod["metadata"]
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}}
+        try:
+            await client.delete(POD.path(metadata["namespace"], metadata["name"]), options)
+        except (ApiRefused, NoAnswer):
+            continue

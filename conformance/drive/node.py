@@ -1,0 +1,222 @@
+"""A simulated node: it registers, beats, falls silent and comes back, over the public API and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from conformance.client import STRATEGIC, ApiRefused, NoAnswer
+from conformance.drive import manifests
+from conformance.drive.pods import PodAgent
+from conformance.kinds import LEASE, NODE, NODE_LEASES
+from conformance.record.history import Beat
+
+if TYPE_CHECKING:
+    from conformance.drive.stage import Stage
+
+BOTH = ("status", "lease")
+
+
+class SimulatedNode:
+    """One node of a scenario.
+
+    Args:
+        stage: where it lives.
+        role: what it plays.
+        zone: nodes of one scenario with the same value share a zone; every scenario has zones of its own.
+        ready: status of the Ready condition it posts; None posts no conditions at all.
+        conditions: status of further conditions by type; they replace the healthy defaults of the same type.
+        beats: what it beats with: `status`, `lease`, or both.
+        capacity: resources it declares.
+        allocatable: likewise; None leaves it to the target to take them from the capacity.
+        labels: further labels.
+        taints: further taints.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        role: str,
+        *,
+        zone: str = "a",
+        ready: str | None = "True",
+        conditions: Mapping[str, str] | None = None,
+        beats: tuple[str, ...] = BOTH,
+        capacity: Mapping[str, str] = manifests.CAPACITY,
+        allocatable: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        taints: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        self.role = role
+        self.name = stage.naming.name(role)
+        self.pods = PodAgent(stage, self.name)
+        self._stage = stage
+        self._zone = zone
+        self._beats = tuple(signal for signal in beats if signal != "lease" or stage.facts.serves(LEASE.resource))
+        self._capacity = capacity
+        self._allocatable = allocatable
+        self._labels = labels or {}
+        self._taints = tuple(taints)
+        self._conditions: dict[str, dict[str, str]] = {}
+        self._lease: dict[str, Any] = {}
+        self._uid = ""
+        self._loop: asyncio.Task[None] | None = None
+        self._last_ok: float | None = None
+        self._error = ""
+        if ready is not None:
+            healthy = manifests.HEALTHY_145 if stage.facts.era == "1.5" else manifests.HEALTHY
+            self._turn({"Ready": ready, **dict.fromkeys(healthy, "False"), **(conditions or {})})
+
+    async def register(self) -> None:
+        """One POST with everything a node says of itself, its Lease, and the first beat."""
+        stage = self._stage
+        body = manifests.node(
+            stage.naming,
+            self.role,
+            zone=self._zone,
+            conditions=self._conditions.values(),
+            capacity=self._capacity,
+            allocatable=self._allocatable,
+            labels=self._labels,
+            taints=self._taints,
+            address="192.0.2.1",
+        )
+        created = await stage.create(NODE, body)
+        self._uid = created["metadata"]["uid"]
+        if "lease" in self._beats:
+            await self._take_lease()
+        stage.mark(f"{self.role} registered", node=self.name)
+        if self._beats:
+            self.resume()
+
+    def resume(self) -> None:
+        """Beats again, without posting anything special first."""
+        self._last_ok = None
+        self._loop = self._stage.spawn(self._keep_beating(), f"beats of {self.name}")
+
+    async def fall_silent(self) -> None:
+        """Stops beating and stops acknowledging pods; a beat on its way is waited for."""
+        self.pods.stop()
+        if self._loop is not None:
+            loop, self._loop = self._loop, None
+            loop.cancel()
+            await asyncio.wait([loop])
+        self._stage.mark(f"{self.role} silent", node=self.name)
+
+    async def recover(self) -> None:
+        """Posts the conditions it had before, freshly turned, and beats again.
+
+        The mark `returns` stands before the write, `recovered` after its answer.
+        """
+        self._turn({kind: c["status"] for kind, c in self._conditions.items()})
+        self._stage.mark(f"{self.role} returns", node=self.name)
+        await self._post(self._conditions.values())
+        self._stage.mark(f"{self.role} recovered", node=self.name)
+        self.resume()
+
+    async def post(self, **conditions: str) -> None:
+        """Posts new statuses of some conditions, e.g. `MemoryPressure="True"`; they stay until posted otherwise."""
+        self._turn(conditions)
+        await self._post([self._conditions[kind] for kind in conditions])
+        said = ", ".join(f"{kind}={status}" for kind, status in conditions.items())
+        self._stage.mark(f"{self.role} posted {said}", node=self.name)
+
+    def check(self) -> None:
+        """Voids the scenario when beats that should have been delivered were not."""
+        if self._loop is None or self._last_ok is None:
+            return
+        gap = self._stage.clock.monotonic() - self._last_ok
+        if gap > self._stage.timing.stall:
+            self._stage.void(self._stalled(gap))
+
+    def _turn(self, statuses: Mapping[str, str]) -> None:
+        now = self._stage.clock.timestamp()
+        for kind, status in statuses.items():
+            reason = "KubeletNotReady" if kind == "Ready" and status != "True" else ""
+            self._conditions[kind] = manifests.condition(kind, status, now, reason=reason)
+
+    async def _keep_beating(self) -> None:
+        """Beats at a steady pace; cancellation lets the beat on its way land first."""
+        interval = max(self._stage.timing.beat_interval, 1.1)
+        clock = self._stage.clock
+        due = clock.monotonic() + interval
+        while True:
+            await asyncio.sleep(max(due - clock.monotonic(), 0))
+            due += interval
+            beat = asyncio.ensure_future(self._beat())
+            try:
+                await asyncio.shield(beat)
+            except asyncio.CancelledError:
+                await beat
+                raise
+
+    async def _beat(self) -> None:
+        for signal in self._beats:
+            sent = self._stage.clock.monotonic()
+            ok = await (self._beat_status() if signal == "status" else self._renew())
+            answered = self._stage.clock.monotonic()
+            self._stage.log.beat(Beat(sent, answered, self.name, signal, ok))
+            if ok:
+                gap = answered - (self._last_ok or answered)
+                if gap > self._stage.timing.stall:
+                    self._stage.void(self._stalled(gap))
+                self._last_ok = answered
+
+    async def _beat_status(self) -> bool:
+        now = self._stage.clock.timestamp()
+        for condition in self._conditions.values():
+            condition["lastHeartbeatTime"] = now
+        try:
+            await self._post(self._conditions.values())
+        except (ApiRefused, NoAnswer) as error:
+            self._error = str(error)
+            return False
+        return True
+
+    async def _post(self, conditions: Iterable[Mapping[str, str]]) -> None:
+        path = NODE.path(name=self.name, subresource="status")
+        await self._stage.client.patch(path, {"status": {"conditions": [dict(c) for c in conditions]}}, STRATEGIC)
+
+    async def _take_lease(self) -> None:
+        body = {
+            "apiVersion": LEASE.group_version,
+            "kind": "Lease",
+            "metadata": {
+                "name": self.name,
+                "namespace": NODE_LEASES,
+                "labels": self._stage.naming.labels(self.role),
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": self.name, "uid": self._uid}],
+            },
+            "spec": {
+                "holderIdentity": self.name,
+                "leaseDurationSeconds": 40,
+                "renewTime": self._stage.clock.micro_timestamp(),
+            },
+        }
+        self._lease = await self._stage.create(LEASE, body)
+
+    async def _renew(self) -> bool:
+        path = LEASE.path(NODE_LEASES, self.name)
+        try:
+            try:
+                self._lease = await self._stage.client.replace(path, self._renewed())
+            except ApiRefused as error:
+                if error.status != 409:
+                    raise
+                self._lease = await self._stage.client.get(path)
+                self._lease = await self._stage.client.replace(path, self._renewed())
+        except (ApiRefused, NoAnswer) as error:
+            self._error = str(error)
+            return False
+        return True
+
+    def _renewed(self) -> dict[str, Any]:
+        spec = {**self._lease["spec"], "renewTime": self._stage.clock.micro_timestamp()}
+        metadata = {name: value for name, value in self._lease["metadata"].items() if name != "managedFields"}
+        return {**self._lease, "metadata": metadata, "spec": spec}
+
+    def _stalled(self, gap: float) -> str:
+        cause = f"; last error: {self._error}" if self._error else ""
+        limit = self._stage.timing.stall
+        return f"suite stalled: no heartbeat of {self.name} got through for {gap:.1f} s (limit {limit:g} s){cause}"

@@ -1,0 +1,77 @@
+"""The kubelet's part of a pod's life, as far as the master can see it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from conformance.client import STRATEGIC, ApiRefused
+from conformance.drive import manifests
+from conformance.kinds import POD
+from conformance.record.history import Object
+
+if TYPE_CHECKING:
+    from conformance.drive.stage import Stage
+
+
+class PodAgent:
+    """Acknowledges the pods of one node: Running and Ready with an address; removes them when asked to finish.
+
+    Args:
+        stage: where it lives.
+        node: name of the node.
+    """
+
+    def __init__(self, stage: Stage, node: str) -> None:
+        self._stage = stage
+        self._node = node
+        self._done: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._finishes = False
+
+    def run(self, *, finish: bool = True) -> None:
+        """Acknowledges pods from now on, and with `finish` also ends those that are being deleted."""
+        self._finishes = finish
+        if self._task is None:
+            self._task = self._stage.spawn(self._work(), f"pods of {self._node}")
+
+    def stop(self) -> None:
+        """Does nothing any more: a silent node must not write its pods' status."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def acknowledge(self, pod: Object) -> None:
+        """Writes that a pod runs and is ready."""
+        address = f"198.51.100.{self._stage.clock.random.randrange(1, 255)}"
+        status = manifests.running_status(self._stage.clock.timestamp(), address)
+        await self._stage.client.patch(_path(pod, "status"), {"status": status}, STRATEGIC)
+
+    async def finish(self, pod: Object) -> None:
+        """Removes a terminating pod for good, as a kubelet does once its containers have ended."""
+        options: dict[str, Any] = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
+        await self._stage.client.delete(_path(pod), options)
+
+    async def _work(self) -> None:
+        while True:
+            for pod in self._stage.log.all_current(POD.name):
+                if pod["spec"].get("nodeName") == self._node:
+                    await self._attend(pod)
+            await self._stage.log.changed()
+
+    async def _attend(self, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        leaving = "deletionTimestamp" in pod["metadata"]
+        step = f"{uid} {'finished' if leaving else 'acknowledged'}"
+        if step in self._done or (leaving and not self._finishes):
+            return
+        self._done.add(step)
+        try:
+            await (self.finish(pod) if leaving else self.acknowledge(pod))
+        except ApiRefused as error:
+            if error.status not in (404, 409):
+                raise
+
+
+def _path(pod: Object, subresource: str = "") -> str:
+    return POD.path(pod["metadata"]["namespace"], pod["metadata"]["name"], subresource)

@@ -1,0 +1,1 @@
+"""What the suite does to a target, one subject a module."""

@@ -1,0 +1,195 @@
+"""The stage a scenario plays on: nodes, workloads, waits and marks; everything on it belongs to one run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from conformance.client import MERGE, ApiClient, ApiRefused
+from conformance.clock import SuiteClock
+from conformance.drive import manifests
+from conformance.drive.ledger import Ledger
+from conformance.drive.node import SimulatedNode
+from conformance.kinds import POD, REPLICATION_CONTROLLER, Kind
+from conformance.naming import Naming
+from conformance.record.history import Mark, Object, Story
+from conformance.record.log import Log
+from conformance.target import Facts
+from conformance.timing import Timing
+from conformance.verdict import SuiteError
+
+_ACCOUNT_PATIENCE = 20.0
+
+
+class Stage:
+    """What a scenario works with.
+
+    Args:
+        naming: names of the scenario.
+        client: the scenario's own API client.
+        log: where facts go.
+        ledger: of the run.
+        clock: the suite's clock.
+        timing: the target's timing.
+        facts: what the target said of itself.
+        group: where background work of the scenario runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        naming: Naming,
+        client: ApiClient,
+        log: Log,
+        ledger: Ledger,
+        clock: SuiteClock,
+        timing: Timing,
+        facts: Facts,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self.naming = naming
+        self.client = client
+        self.clock = clock
+        self.timing = timing
+        self.facts = facts
+        self.log = log
+        self._group = group
+        self._background: list[asyncio.Task[None]] = []
+        self._ledger = ledger
+        self._nodes: list[SimulatedNode] = []
+        self._void: str | None = None
+
+    # Objects
+
+    async def create(self, kind: Kind, body: Mapping[str, Any]) -> Any:
+        """Creates an object of the run and enters it in the ledger.
+
+        Raises:
+            ApiRefused: the API did not want it.
+        """
+        namespace = self.naming.namespace if kind.namespaced else ""
+        namespace = body["metadata"].get("namespace", namespace)
+        self._ledger.intend(kind, namespace, body["metadata"]["name"])
+        created = await self.client.create(kind.path(namespace), body)
+        self._ledger.add(kind, created)
+        return created
+
+    async def patch(self, kind: Kind, role: str, body: Any, *, content_type: str = MERGE, subresource: str = "") -> Any:
+        """Patches the object that plays a role."""
+        path = kind.path(self.naming.namespace, self.naming.name(role), subresource)
+        return await self.client.patch(path, body, content_type)
+
+    async def delete(self, kind: Kind, role: str, *, grace: int | None = None) -> Any:
+        """Deletes the object that plays a role, as a user would; a `grace` in seconds overrides its own."""
+        options = {} if grace is None else {"gracePeriodSeconds": grace}
+        return await self.client.delete(kind.path(self.naming.namespace, self.naming.name(role)), options)
+
+    async def node(self, role: str, **registration: Any) -> SimulatedNode:
+        """Registers a node and lets it beat; arguments are those of `SimulatedNode`."""
+        node = SimulatedNode(self, role, **registration)
+        self._nodes.append(node)
+        await node.register()
+        return node
+
+    async def nodes(self, *roles: str, **registration: Any) -> tuple[SimulatedNode, ...]:
+        """Registers several nodes alike, together."""
+        return tuple(await asyncio.gather(*(self.node(role, **registration) for role in roles)))
+
+    async def pod(self, role: str, *, labels: Mapping[str, str] | None = None, namespace: str = "", **spec: Any) -> Any:
+        """Creates a pod; keyword arguments are those of `manifests.pod_spec`."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.naming.name(role),
+                "labels": {**self.naming.labels(role), **(labels or {})},
+                **({"namespace": namespace} if namespace else {}),
+            },
+            "spec": manifests.pod_spec(self.naming, **spec),
+        }
+        return await self._create_pod(body)
+
+    async def replication_controller(self, role: str, replicas: int, **spec: Any) -> Any:
+        """Creates a ReplicationController; keyword arguments are those of `manifests.pod_spec`."""
+        labels = self.naming.labels(role)
+        template = {"metadata": {"labels": labels}, "spec": manifests.pod_spec(self.naming, **spec)}
+        return await self.create(
+            REPLICATION_CONTROLLER,
+            {
+                "apiVersion": "v1",
+                "kind": "ReplicationController",
+                "metadata": {"name": self.naming.name(role), "labels": labels},
+                "spec": {"replicas": replicas, "selector": labels, "template": template},
+            },
+        )
+
+    # What was seen so far
+
+    def story(self, kind: Kind, role: str) -> Story:
+        """What happened so far to the object that plays a role."""
+        return self.log.story(kind.name, self.naming.name(role))
+
+    def current(self, kind: Kind, role: str) -> Object | None:
+        """The object that plays a role as last seen; None when it is gone."""
+        return self.log.current(kind.name, self.naming.name(role))
+
+    def pods_of(self, role: str) -> list[Object]:
+        """Existing pods that a controller made for the object of that role, in order of creation."""
+        prefix = self.naming.name(role) + "-"
+        return [pod for pod in self.log.all_current(POD.name) if pod["metadata"]["name"].startswith(prefix)]
+
+    # Time
+
+    async def until(self, holds: Callable[[], Any], *, within: float) -> bool:
+        """Waits until `holds()`, at most `within` seconds; says whether it came to hold. Never asserts."""
+        return await self.log.until(holds, within)
+
+    async def hold(self, seconds: float) -> None:
+        """Lets time pass."""
+        await asyncio.sleep(seconds)
+
+    def mark(self, name: str, **facts: Any) -> None:
+        """Writes a point of the scenario into the history."""
+        self.log.mark(Mark(self.clock.monotonic(), self.naming.scenario, name, facts))
+
+    # The suite's own work and health
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Runs something beside the scenario, at most until the scenario's end; its errors end the scenario."""
+        task = self._group.create_task(work, name=name)
+        self._background.append(task)
+        return task
+
+    def stop(self) -> None:
+        """Ends everything that runs beside the scenario."""
+        for task in self._background:
+            task.cancel()
+
+    def void(self, reason: str) -> None:
+        """Declares that the scenario proves nothing any more, through the suite's own fault."""
+        self._void = self._void or reason
+
+    def check(self) -> None:
+        """Raises what `void` was told, or that a node's heartbeats could not be delivered.
+
+        Raises:
+            SuiteError: the scenario proves nothing.
+        """
+        for node in self._nodes:
+            node.check()
+        if self._void:
+            raise SuiteError(self._void)
+
+    async def _create_pod(self, body: Mapping[str, Any]) -> Any:
+        """Creates a pod; a new namespace refuses pods until its service account is there."""
+        deadline = self.clock.monotonic() + _ACCOUNT_PATIENCE
+        while True:
+            try:
+                return await self.create(POD, body)
+            except ApiRefused as error:
+                if error.status != 403 or "serviceaccount" not in error.message.replace(" ", "").lower():
+                    raise
+                if self.clock.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)

@@ -1,0 +1,1 @@
+"""Pure functions from what was seen to facts: no clock, no network, no side effect."""

@@ -1,0 +1,62 @@
+"""Facts about silences: when a node's last heartbeat landed, and what its Ready condition did afterwards."""
+
+from __future__ import annotations
+
+import attrs
+
+from conformance.judge import conditions
+from conformance.judge.conditions import Change
+from conformance.judge.seen import Seen
+from conformance.record.history import Beat, History
+from conformance.verdict import NotExercised
+
+
+@attrs.frozen
+class Silence:
+    """One silence of a node.
+
+    Attributes:
+        node: the node's name.
+        last: its last heartbeat before.
+        until: when it ended: just before its return, or the end of the history.
+    """
+
+    node: str
+    last: Beat
+    until: float
+
+
+def last_beat(history: History, node: str, before: float) -> Beat | None:
+    """A node's last accepted heartbeat that was answered before a moment."""
+    beats = [beat for beat in history.beats if beat.node == node and beat.ok and beat.answered <= before]
+    return beats[-1] if beats else None
+
+
+def silence(seen: Seen, role: str) -> Silence:
+    """The first silence of a node.
+
+    Raises:
+        NotExercised: it never fell silent, or never beat before.
+    """
+    node = seen.name(role)
+    mark = seen.mark(f"{role} silent")
+    beat = last_beat(seen.history, node, mark.at)
+    if beat is None:
+        raise NotExercised(f"{role} was never seen beating before its silence", about=node)
+    ends = [m.at for m in seen.history.marks if m.at > mark.at and m.name == f"{role} returns"]
+    return Silence(node, beat, ends[0] if ends else seen.history.until)
+
+
+def flip(seen: Seen, role: str) -> Change:
+    """The turn of Ready to Unknown in a node's first silence.
+
+    Raises:
+        NotExercised: Ready did not turn; M-HB-03 judges that.
+    """
+    quiet = silence(seen, role)
+    story = seen.node(role).since(quiet.last.sent).until(quiet.until)
+    found = conditions.turned(story, "Ready", "Unknown")
+    if found is None:
+        waited = quiet.until - quiet.last.answered
+        raise NotExercised(f"Ready of the silent node never became Unknown within {waited:.1f} s", about=quiet.node)
+    return found

@@ -1,0 +1,44 @@
+"""From a case and what was seen to a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from conformance.catalogue import Catalogue
+from conformance.judge.seen import Seen
+from conformance.scenario import Case
+from conformance.target import Facts
+from conformance.verdict import Finding, Judgement, NotExercised, SuiteError, Unsupported, Verdict, Violation, place
+
+
+def judge(function: Callable[[Seen], Iterable[Violation] | None], case: Case, seen: Seen, book: Catalogue) -> Judgement:
+    """Asks a case. Whatever it raises or yields becomes a judgement; nothing escapes."""
+    try:
+        violations = list(function(seen) or ())
+    except Violation as violation:
+        violations = [violation]
+    except (NotExercised, Unsupported, SuiteError) as error:
+        return without_verdict(error)
+    except Exception as error:  # noqa: BLE001 - a broken case must not look like a broken target
+        return without_verdict(SuiteError(f"the case itself broke: {place(error)}"))
+    if not violations:
+        return Judgement(Verdict.PASS)
+    levels = {violation.level or book[case.ids[0]].level for violation in violations}
+    verdict = Verdict.FAIL if "MUST" in levels else Verdict.WARNING
+    return Judgement(verdict, tuple(Finding(v.want, v.got, v.at, v.about) for v in violations))
+
+
+def without_verdict(error: NotExercised | Unsupported | SuiteError) -> Judgement:
+    """The judgement when nothing could be judged."""
+    verdicts = {NotExercised: Verdict.NOT_EXERCISED, Unsupported: Verdict.UNSUPPORTED, SuiteError: Verdict.SUITE_ERROR}
+    about = error.about if isinstance(error, NotExercised) else ()
+    return Judgement(verdicts[type(error)], (Finding("", str(error), None, about),))
+
+
+def out_of_era(case: Case, facts: Facts, book: Catalogue) -> str:
+    """Why a case does not bind this target's version; empty when it does."""
+    if any(book[requirement].holds_for(facts.minor) for requirement in case.ids):
+        return ""
+    first = book[case.ids[0]]
+    span = f"from {first.since} on" if first.until is None else f"from {first.since} to {first.until}"
+    return f"{first.id} holds {span}; the target is {facts.version}"

@@ -1,0 +1,1 @@
+"""Cases on the master: the suite plays the nodes."""

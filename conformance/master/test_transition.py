@@ -1,0 +1,113 @@
+"""Ready turns Unknown: what the master writes when a node has fallen silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.clock import parse_time
+from conformance.drive.scenarios.silence import EXTRA, silence
+from conformance.judge import conditions
+from conformance.judge import silence as silences
+from conformance.judge.seen import Seen
+from conformance.scenario import judges
+from conformance.verdict import NotExercised, Violation
+
+PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
+
+
+@judges("M-HB-03", reads=silence)
+def test_silence_turns_ready_unknown_in_time_and_not_early(seen: Seen) -> None:
+    quiet = silences.silence(seen, "victim")
+    window = seen.timing.unknown_after_silence()
+    want = f"Ready=Unknown {window} after the last heartbeat"
+    change = conditions.turned(seen.node("victim").since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
+    if change is None:
+        waited = quiet.until - quiet.last.answered
+        raise Violation(want=want, got=f"still not Unknown after {waited:.1f} s", about=quiet.node)
+    if change.at - quiet.last.sent < window.earliest:
+        got = f"Unknown only {change.at - quiet.last.sent:.2f} s after it"
+        raise Violation(want=want, got=got, at=change.at, about=quiet.node)
+    if change.at - quiet.last.answered > window.latest:
+        got = f"Unknown {change.at - quiet.last.answered:.2f} s after it"
+        raise Violation(want=want, got=got, at=change.at, about=quiet.node)
+
+
+@judges("M-NR-01", reads=silence)
+def test_ready_turns_unknown_and_never_false(seen: Seen) -> Iterator[Violation]:
+    change = silences.flip(seen, "victim")
+    quiet = silences.silence(seen, "victim")
+    story = seen.node("victim").since(quiet.last.sent).until(quiet.until)
+    for turn in conditions.changes(story, "Ready"):
+        if turn.after is None or turn.after["status"] != "Unknown":
+            got = turn.after["status"] if turn.after else "no Ready condition"
+            yield Violation(want="Ready=Unknown", got=f"Ready={got}", at=turn.at, about=quiet.node)
+    written = change.after or {}
+    texts = {"reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
+    for field, text in texts.items():
+        if written.get(field) != text:
+            got = f"{field} {written.get(field)!r}"
+            yield Violation(want=f"{field} {text!r}", got=got, at=change.at, about=quiet.node, level="SHOULD")
+
+
+@judges("M-NR-02", reads=silence)
+def test_pressures_turn_unknown_in_the_same_write(seen: Seen) -> Iterator[Violation]:
+    change = silences.flip(seen, "victim")
+    ready = change.after or {}
+    for kind in PRESSURES:
+        found = conditions.condition(change.event.after, kind) or {}
+        expected = {name: ready.get(name) for name in ("status", "reason", "message")}
+        got = {name: found.get(name) for name in expected}
+        if got != expected:
+            yield Violation(want=f"{kind} {expected}", got=str(got), at=change.at, about=seen.name("victim"))
+
+
+@judges("M-NR-03", reads=silence)
+def test_heartbeat_times_stay_and_transition_times_move(seen: Seen) -> Iterator[Violation]:
+    change = silences.flip(seen, "victim")
+    before, after = (conditions.all_conditions(state) for state in (change.event.before, change.event.after))
+    moved = set()
+    for kind in ("Ready", *PRESSURES):
+        old, new = before.get(kind, {}), after.get(kind, {})
+        beat, still = (entry.get("lastHeartbeatTime") for entry in (old, new))
+        if beat != still:
+            want = f"{kind}.lastHeartbeatTime still {beat}"
+            yield Violation(want=want, got=str(still), at=change.at, about=seen.name("victim"))
+        moved.add(new.get("lastTransitionTime"))
+        turned = seen.history.moment(parse_time(new.get("lastTransitionTime") or "1970-01-01T00:00:00Z"))
+        skew = seen.timing.clock_skew + seen.timing.slack
+        if abs(turned - change.at) > skew:
+            want = (
+                f"{kind}.lastTransitionTime within {skew:g} s of the change ({seen.history.wall(change.at):%H:%M:%S})"
+            )
+            yield Violation(want=want, got=str(new.get("lastTransitionTime")), at=change.at, about=seen.name("victim"))
+    if len(moved) > 1:
+        got = ", ".join(sorted(str(time) for time in moved))
+        want = "one lastTransitionTime for all conditions turned"
+        yield Violation(want=want, got=got, at=change.at, about=seen.name("victim"), level="SHOULD")
+
+
+@judges("M-NR-04", reads=silence)
+def test_other_conditions_are_left_alone(seen: Seen) -> Iterator[Violation]:
+    change = silences.flip(seen, "victim")
+    quiet = silences.silence(seen, "victim")
+    last = seen.node("victim").state_at(quiet.until)
+    for kind in EXTRA:
+        old = conditions.condition(change.event.before, kind)
+        for state in (change.event.after, last):
+            new = conditions.condition(state, kind)
+            if new != old:
+                yield Violation(want=f"{kind} as the node posted it: {old}", got=str(new), about=quiet.node)
+
+
+@judges("M-NR-06", reads=silence)
+def test_conditions_are_written_once(seen: Seen) -> None:
+    change = silences.flip(seen, "victim")
+    quiet = silences.silence(seen, "victim")
+    watched = quiet.until - change.at
+    if watched < 3 * seen.timing.node_monitor_period:
+        raise NotExercised(f"the silence lasted only {watched:.1f} s after the change", about=quiet.node)
+    for event in conditions.rewritten(seen.node("victim").until(quiet.until)):
+        if event.at > change.at:
+            want = "conditions left as they are while the silence lasts"
+            got = f"written again {event.at - change.at:.2f} s after the change"
+            raise Violation(want=want, got=got, at=event.at, about=quiet.node)

@@ -1,0 +1,1 @@
+"""Cases on the node agent: the suite plays the master."""

@@ -1,0 +1,55 @@
+"""The suite's pytest options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance import timing
+from conformance.clock import fresh_seed
+
+
+def add(parser: pytest.Parser) -> None:
+    """Declares them."""
+    group = parser.getgroup("conformance", "conformance of a Kubernetes master or node")
+    group.addoption("--seed", type=int, default=None, help="seed of all random choices (default: a new one)")
+    group.addoption(
+        "--timing",
+        action="append",
+        default=[],
+        metavar="NAME=SECONDS",
+        help="a setting of the target, by letter (P=1) or flag name (node-monitor-period=1); repeatable",
+    )
+    group.addoption("--timing-profile", type=Path, default=None, metavar="FILE", help="TOML file with such settings")
+    group.addoption(
+        "--requirement",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run only the cases of this requirement; repeatable",
+    )
+    group.addoption("--strict-should", action="store_true", help="a SHOULD that is missed fails the run")
+    group.addoption("--report-json", type=Path, default=None, metavar="FILE", help="write the results as JSON")
+    group.addoption("--history-out", type=Path, default=None, metavar="FILE", help="write everything that was seen")
+
+
+def seed(config: pytest.Config) -> int:
+    """The seed to use."""
+    given: int | None = config.getoption("--seed")
+    return fresh_seed() if given is None else given
+
+
+def settings(config: pytest.Config) -> dict[str, float]:
+    """Timing settings from profile and options, the latter winning.
+
+    Raises:
+        pytest.UsageError: one of them is wrong.
+    """
+    profile: Path | None = config.getoption("--timing-profile")
+    try:
+        found = timing.read_profile(profile) if profile else {}
+        found |= dict(timing.parse_option(text) for text in config.getoption("--timing"))
+    except timing.TimingError as error:
+        raise pytest.UsageError(str(error)) from error
+    return found

@@ -1,0 +1,1 @@
+"""What was seen: watches written down as frozen values."""

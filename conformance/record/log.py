@@ -1,0 +1,133 @@
+"""The log of a running session: facts are appended, scenarios wait on it, finished parts are cut out of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from conformance.record.history import Beat, Exchange, Gap, History, Mark, Object, ObjectEvent, Story
+
+Belongs = Callable[[str, str], bool]
+"""Whether an object of that namespace and name belongs to a part."""
+
+
+class Log:
+    """Collects facts and wakes those who wait for them.
+
+    Args:
+        epoch: wall-clock time of second zero of the loop's clock.
+    """
+
+    def __init__(self, epoch: datetime) -> None:
+        self._epoch = epoch
+        self._events: list[ObjectEvent] = []
+        self._marks: list[Mark] = []
+        self._beats: list[Beat] = []
+        self._exchanges: list[Exchange] = []
+        self._gaps: list[Gap] = []
+        self._by_object: dict[tuple[str, str], list[ObjectEvent]] = {}
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def event(self, event: ObjectEvent) -> None:
+        """Notes a change of an object."""
+        self._events.append(event)
+        self._by_object.setdefault((event.kind, event.name), []).append(event)
+        self._wake()
+
+    def mark(self, mark: Mark) -> None:
+        """Notes a point of a scenario."""
+        self._marks.append(mark)
+
+    def beat(self, beat: Beat) -> None:
+        """Notes a heartbeat."""
+        self._beats.append(beat)
+
+    def exchange(self, exchange: Exchange) -> None:
+        """Notes a request and its answer."""
+        self._exchanges.append(exchange)
+        self._wake()
+
+    def gap(self, gap: Gap) -> None:
+        """Notes that a watch may have missed something."""
+        self._gaps.append(gap)
+
+    def story(self, kind: str, name: str) -> Story:
+        """What happened to one object so far."""
+        return Story(kind, name, tuple(self._by_object.get((kind, name), ())))
+
+    def current(self, kind: str, name: str) -> Object | None:
+        """The object as last seen."""
+        events = self._by_object.get((kind, name))
+        return events[-1].after if events else None
+
+    def all_current(self, kind: str) -> list[Object]:
+        """All objects of a kind that exist as far as seen, in order of first sight."""
+        states = (events[-1].after for (k, _), events in self._by_object.items() if k == kind)
+        return [state for state in states if state is not None]
+
+    def exchanges_since(self, index: int) -> list[Exchange]:
+        """Exchanges from the `index`-th on."""
+        return self._exchanges[index:]
+
+    async def changed(self) -> None:
+        """Returns after the next fact."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiters.append(future)
+        try:
+            await future
+        finally:
+            if future in self._waiters:
+                self._waiters.remove(future)
+
+    async def until(self, holds: Callable[[], Any], within: float) -> bool:
+        """Waits until `holds()` is true, asked again after every fact, at most `within` seconds."""
+        if holds():
+            return True
+        try:
+            async with asyncio.timeout(within):
+                while not holds():
+                    await self.changed()
+        except TimeoutError:
+            return bool(holds())
+        return True
+
+    def part(self, scenario: str, belongs: Belongs, until: float) -> History:
+        """A frozen copy of what belongs to one scenario."""
+        return History(
+            epoch=self._epoch,
+            until=until,
+            events=tuple(e for e in self._events if belongs(e.namespace, _subject(e))),
+            marks=tuple(m for m in self._marks if m.scenario == scenario),
+            beats=tuple(b for b in self._beats if belongs("", b.node)),
+            exchanges=tuple(x for x in self._exchanges if x.who == scenario),
+            gaps=tuple(self._gaps),
+        )
+
+    def whole(self, until: float) -> History:
+        """A frozen copy of everything."""
+        return History(
+            epoch=self._epoch,
+            until=until,
+            events=tuple(self._events),
+            marks=tuple(self._marks),
+            beats=tuple(self._beats),
+            exchanges=tuple(self._exchanges),
+            gaps=tuple(self._gaps),
+        )
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)
+
+
+def _subject(event: ObjectEvent) -> str:
+    """The name a change is about: for an Event that of the object it speaks of."""
+    if event.kind == "Event":
+        state = event.after or event.before or {}
+        about = state.get("involvedObject") or state.get("regarding") or {}
+        return str(about.get("name", ""))
+    return event.name

@@ -1,0 +1,1 @@
+"""Results of a run, and how people and machines read them."""

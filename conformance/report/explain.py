@@ -1,0 +1,120 @@
+"""The text under a case that is not green: everything needed to understand and to repeat it."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterable, Mapping
+
+from conformance.catalogue import Catalogue
+from conformance.judge.seen import Seen
+from conformance.record.history import Exchange
+from conformance.report.timeline import timeline
+from conformance.scenario import Case
+from conformance.timing import LETTERS, Timing
+from conformance.verdict import Finding, Judgement, Verdict
+
+_WIDTH = 116
+_REQUESTS = 5
+_BODY = 300
+
+
+def explain(
+    judgement: Judgement, case: Case, book: Catalogue, *, seen: Seen | None, curl: str, address: str, repeat: str
+) -> str:
+    """The whole explanation of a judgement.
+
+    Args:
+        judgement: what the case came to.
+        case: the case.
+        book: the catalogue.
+        seen: what it read; None when the scenario gave nothing.
+        curl: options that make curl reach the target.
+        address: the target's address.
+        repeat: the command line that repeats only this case.
+    """
+    lines: list[str] = []
+    for requirement in (book[i] for i in case.ids):
+        head = f"{requirement.id} ({requirement.level}) "
+        lines += textwrap.wrap(head + requirement.text, _WIDTH, subsequent_indent="    ")
+        lines.append(f"    source: {'; '.join(requirement.source)}")
+    for finding in judgement.findings:
+        lines += ["", *_finding(judgement.verdict, finding)]
+    if seen is not None and judgement.verdict is not Verdict.UNSUPPORTED:
+        lines += _evidence(seen, judgement.findings, curl, address)
+    lines += ["", "repeat:  " + repeat]
+    return "\n".join(lines)
+
+
+def headline(judgement: Judgement, case: Case) -> str:
+    """One line for summaries."""
+    finding = judgement.findings[0] if judgement.findings else Finding("", "")
+    detail = f"want {finding.want}; got {finding.got}" if finding.want else finding.got
+    more = f" (and {len(judgement.findings) - 1} more)" if len(judgement.findings) > 1 else ""
+    return f"{' '.join(case.ids)}: {detail}{more}"
+
+
+def repeat_line(nodeid: str, options: Iterable[str], seed: int, timing: Mapping[str, float]) -> str:
+    """The pytest line that repeats one case."""
+    letters = {field: letter for letter, field in LETTERS.items()}
+    words = ["pytest", nodeid, *options, "--seed", str(seed)]
+    for field, value in timing.items():
+        words += ["--timing", f"{letters.get(field, field.replace('_', '-'))}={value:g}"]
+    return shlex.join(words)
+
+
+def zero_of(seen: Seen) -> float:
+    """The moment a timeline counts from: the first silence, or else the scenario's first mark."""
+    marks = seen.history.marks
+    silent = [mark.at for mark in marks if mark.name.endswith(" silent")]
+    return silent[0] if silent else marks[0].at if marks else 0.0
+
+
+def as_curl(exchange: Exchange, options: str, address: str) -> str:
+    """A request as a curl command; secrets are shell variables."""
+    words = ["curl", "-X", exchange.method]
+    if exchange.request:
+        words += ["-H", f"Content-Type: {exchange.headers.get('Content-Type', 'application/json')}"]
+        words += ["--data", shortened(exchange.request)]
+    return f"{shlex.join(words)} {options} {shlex.quote(address.rstrip('/') + exchange.path)}".replace("  ", " ")
+
+
+def shortened(text: str) -> str:
+    """A body short enough to read; the history file has more of it."""
+    return text if len(text) <= _BODY else f"{text[:_BODY]}… ({len(text)} characters)"
+
+
+def _finding(verdict: Verdict, finding: Finding) -> list[str]:
+    if not finding.want:
+        return textwrap.wrap(f"{verdict.value}: {finding.got}", _WIDTH, subsequent_indent="    ")
+    pairs = (("want", finding.want), ("got", finding.got))
+    return [
+        line
+        for word, text in pairs
+        for line in textwrap.wrap(text, _WIDTH, initial_indent=f"  {word:<5}", subsequent_indent=" " * 7)
+    ]
+
+
+def _evidence(seen: Seen, findings: tuple[Finding, ...], curl: str, address: str) -> list[str]:
+    about = tuple(dict.fromkeys(name for finding in findings for name in finding.about))
+    moments = [finding.at for finding in findings if finding.at is not None]
+    at = moments[0] if moments else None
+    zero = zero_of(seen)
+    lines = ["", f"timeline of {', '.join(about) or 'the scenario'} (+0 s is {seen.history.wall(zero):%H:%M:%S} UTC):"]
+    lines += timeline(seen.history, about, at, zero)
+    requests = [x for x in seen.history.exchanges if _telling(x, about) and (at is None or x.sent <= at)]
+    if requests:
+        lines += ["", "last requests:"]
+        for exchange in requests[-_REQUESTS:]:
+            stamp = f"{exchange.sent - zero:+9.2f} s  {exchange.status or 'no answer'}"
+            lines.append(f"{stamp}  {as_curl(exchange, curl, address)}")
+    return lines
+
+
+def _telling(exchange: Exchange, about: tuple[str, ...]) -> bool:
+    return exchange.method != "GET" and (not about or any(name in exchange.path for name in about))
+
+
+def timing_line(timing: Timing) -> str:
+    """The settings that matter most, for a report's head."""
+    return ", ".join(f"{letter}={getattr(timing, field):g}" for letter, field in LETTERS.items() if len(letter) == 1)

@@ -1,0 +1,49 @@
+"""A run as JSON: the source of truth for every other report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from conformance.report.results import Report, Result
+
+FORMAT = "node-contract/report/v1"
+
+
+def write(report: Report, path: Path, *, strict: bool = False) -> None:
+    """Writes the report."""
+    path.write_text(json.dumps(document(report, strict=strict), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {
+        "format": FORMAT,
+        "target": {"name": report.target, "version": report.version},
+        "run": {
+            "id": report.run_id,
+            "seed": report.seed,
+            "wallSeconds": round(report.wall_seconds, 3),
+            "longestScenarioSeconds": report.longest_wait,
+            "exitCode": report.exit_code(strict=strict),
+            "leftBehind": list(report.left_behind),
+        },
+        "timing": dict(report.timing),
+        "counts": {verdict.value: number for verdict, number in report.counts().items()},
+        "cases": [_case(result) for result in report.results],
+    }
+
+
+def _case(result: Result) -> dict[str, Any]:
+    return {
+        "case": result.case,
+        "requirements": list(result.ids),
+        "level": result.level,
+        "scenario": result.scenario,
+        "verdict": result.verdict.value,
+        "findings": [
+            {"want": f.want, "got": f.got, "at": f.at, "about": list(f.about)} for f in result.judgement.findings
+        ],
+        "explanation": result.explanation,
+    }

@@ -1,0 +1,97 @@
+"""The result of a run as values; every report is rendered from these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import attrs
+
+from conformance.verdict import Judgement, Verdict
+
+
+class ExitCode:
+    """How a run ends, for CI. 2 to 5 are pytest's own: interrupted, internal error, usage or target, nothing chosen."""
+
+    GREEN = 0
+    FAILED = 1
+    NOT_EXERCISED = 6
+    SUITE_ERROR = 7
+
+
+@attrs.frozen
+class Result:
+    """What became of one case.
+
+    Attributes:
+        case: e.g. `master/test_transition.py::test_ready_turns_unknown`.
+        ids: the requirements it judges.
+        level: of the first of them.
+        scenario: what it read.
+        judgement: verdict and findings.
+        explanation: the whole text for people: sentence, want, got, timeline, requests, how to repeat.
+    """
+
+    case: str
+    ids: tuple[str, ...]
+    level: str
+    scenario: str
+    judgement: Judgement
+    explanation: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return self.judgement.verdict
+
+
+@attrs.frozen
+class Report:
+    """A whole run.
+
+    Attributes:
+        target: for people.
+        version: of the target.
+        run_id: part of every name the run created.
+        seed: of its random choices.
+        timing: the settings it went by, in seconds.
+        results: of all cases, in the order in which they ran.
+        left_behind: objects that could not be removed.
+        wall_seconds: real time it took.
+        longest_wait: seconds of the longest single scenario, by the target's settings.
+    """
+
+    target: str
+    version: str
+    run_id: str
+    seed: int
+    timing: Mapping[str, float]
+    results: tuple[Result, ...]
+    left_behind: tuple[str, ...] = ()
+    wall_seconds: float = 0
+    longest_wait: float = 0
+
+    def counts(self) -> dict[Verdict, int]:
+        """Number of cases by verdict."""
+        found = Counter(result.verdict for result in self.results)
+        return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
+
+    def failed(self) -> frozenset[str]:
+        """Ids of requirements with a failed case; warnings are no failures."""
+        return frozenset(i for result in self.results if result.verdict is Verdict.FAIL for i in result.ids)
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """The exit code of the run; with `strict` a warning counts as a failure."""
+        return exit_code(self.counts(), strict=strict)
+
+
+def exit_code(counts: Mapping[Verdict, int], *, strict: bool = False) -> int:
+    """The exit code that follows from the number of cases by verdict; nothing exercised is never green."""
+    if counts.get(Verdict.FAIL) or (strict and counts.get(Verdict.WARNING)):
+        return ExitCode.FAILED
+    if counts.get(Verdict.SUITE_ERROR):
+        return ExitCode.SUITE_ERROR
+    exercised = counts.get(Verdict.PASS, 0) + counts.get(Verdict.WARNING, 0)
+    if counts.get(Verdict.NOT_EXERCISED) or not exercised:
+        return ExitCode.NOT_EXERCISED
+    return ExitCode.GREEN

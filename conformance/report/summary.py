@@ -1,0 +1,30 @@
+"""A run in a few lines, for the end of a terminal session."""
+
+from __future__ import annotations
+
+from conformance.report.results import ExitCode, Report
+from conformance.verdict import Verdict
+
+_MEANING = {
+    ExitCode.GREEN: "green",
+    ExitCode.FAILED: "failed",
+    ExitCode.NOT_EXERCISED: "not green: some requirements were not exercised",
+    ExitCode.SUITE_ERROR: "not green: the suite could not do its part",
+}
+
+
+def summary(report: Report, *, strict: bool = False) -> list[str]:
+    """The lines."""
+    counts = ", ".join(f"{number} {verdict.value}" for verdict, number in report.counts().items())
+    code = report.exit_code(strict=strict)
+    lines = [
+        f"target {report.target} ({report.version}), run {report.run_id}, seed {report.seed}",
+        f"{counts or 'no case'} in {report.wall_seconds:.1f} s; longest scenario {report.longest_wait:.0f} s",
+    ]
+    if not report.counts().get(Verdict.PASS) and not report.counts().get(Verdict.WARNING):
+        lines.append("nothing was exercised: this run says nothing about the target")
+    lines += [f"left behind: {line}" for line in report.left_behind]
+    if report.left_behind:
+        lines.append(f"everything of this run carries the label node-contract.dev/run={report.run_id}")
+    lines.append(f"verdict: {_MEANING[code]} (exit code {code})")
+    return lines

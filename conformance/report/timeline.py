@@ -1,0 +1,116 @@
+"""The timeline of a failure: one line an event, seconds first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.record.history import Beat, History, ObjectEvent
+
+_LINES = 40
+
+
+def timeline(history: History, about: tuple[str, ...], at: float | None, zero: float) -> list[str]:
+    """What happened to some objects, bounded to the lines around a moment.
+
+    Args:
+        history: the scenario's part.
+        about: names of objects; empty for all nodes and pods.
+        at: the moment that matters most; None for the end.
+        zero: the moment printed as +0.
+    """
+    rows = sorted(_rows(history, about), key=lambda row: row[0])
+    focus = sum(1 for moment, _ in rows if at is None or moment <= at)
+    first = max(0, min(focus - _LINES * 3 // 4, len(rows) - _LINES))
+    shown = rows[first : first + _LINES]
+    lines = [f"{moment - zero:+9.2f} s  {text}" for moment, text in shown]
+    if first:
+        lines.insert(0, f"          …  {first} earlier lines")
+    if first + _LINES < len(rows):
+        lines.append(f"          …  {len(rows) - first - _LINES} later lines")
+    return lines
+
+
+def _rows(history: History, about: tuple[str, ...]) -> Iterator[tuple[float, str]]:
+    for mark in history.marks:
+        yield mark.at, f"—— {mark.name}"
+    for event in history.events:
+        if event.kind in ("Lease", "Namespace") or (about and not _concerns(event, about)):
+            continue
+        text = describe(event)
+        if text:
+            yield event.at, f"{event.kind} {event.name}: {text}"
+    for name in dict.fromkeys(beat.node for beat in history.beats):
+        if not about or name in about:
+            yield from _beats([beat for beat in history.beats if beat.node == name])
+    for gap in history.gaps:
+        yield gap.until, f"(the watch on {gap.kind} was blind from {gap.since - gap.until:.1f} s before: {gap.reason})"
+
+
+def _concerns(event: ObjectEvent, about: tuple[str, ...]) -> bool:
+    return event.name in about or (event.kind == "Event" and _involved(event).get("name") in about)
+
+
+def describe(event: ObjectEvent) -> str:
+    """What changed, in one line; empty when it was only a heartbeat."""
+    if event.kind == "Event":
+        state = event.after or {}
+        return f"{state.get('reason')} ({_involved(event).get('name')}): {state.get('message', '')}" if state else ""
+    if event.after is None:
+        return "deleted"
+    if event.before is None:
+        return ", ".join(["created", *_differences({}, event.after)])
+    return ", ".join(_differences(event.before, event.after))
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    yield from _conditions(before, after)
+    yield from _taints(before, after)
+    for path in (("spec", "nodeName"), ("spec", "unschedulable"), ("status", "phase"), ("status", "replicas")):
+        old, new = (_at(state, path) for state in (before, after))
+        if old != new:
+            yield f"{path[1]} {old or 'none'} → {new or 'none'}"
+    deleted = after["metadata"].get("deletionTimestamp")
+    if deleted and not before.get("metadata", {}).get("deletionTimestamp"):
+        yield f"deletion requested (deletionTimestamp {deleted})"
+
+
+def _conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    old, new = (
+        {c["type"]: c for c in (state.get("status") or {}).get("conditions") or []} for state in (before, after)
+    )
+    for kind in dict.fromkeys([*old, *new]):
+        was, now = (states.get(kind, {}).get("status", "absent") for states in (old, new))
+        if was != now:
+            yield f"{kind} {was} → {now} ({new.get(kind, {}).get('reason', '')})"
+
+
+def _taints(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    old, new = (
+        [f"{t['key']}:{t['effect']}" for t in (state.get("spec") or {}).get("taints") or []]
+        for state in (before, after)
+    )
+    yield from (f"+taint {taint}" for taint in new if taint not in old)
+    yield from (f"-taint {taint}" for taint in old if taint not in new)
+
+
+def _beats(beats: list[Beat]) -> Iterator[tuple[float, str]]:
+    """Heartbeats, all but the first and the last two folded into one line."""
+    good = [beat for beat in beats if beat.ok]
+    for beat in good[:1] + good[-2:] if len(good) > 3 else good:
+        yield beat.answered, f"heartbeat of {beat.node} ({beat.signal})"
+    if len(good) > 3:
+        yield good[1].answered, f"… {len(good) - 3} heartbeats of {good[0].node} up to {good[-3].answered:.2f}"
+    for beat in beats:
+        if not beat.ok:
+            yield beat.answered, f"heartbeat of {beat.node} ({beat.signal}) FAILED"
+
+
+def _involved(event: ObjectEvent) -> Mapping[str, Any]:
+    state = event.after or event.before or {}
+    found: Mapping[str, Any] = state.get("involvedObject") or {}
+    return found
+
+
+def _at(state: Mapping[str, Any], path: tuple[str, str]) -> Any:
+    return (state.get(path[0]) or {}).get(path[1])

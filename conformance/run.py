@@ -1,0 +1,47 @@
+"""The programmatic runner: cases against a target, without pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from conformance import catalogue
+from conformance.collect import Entry, collect
+from conformance.engine import Engine
+from conformance.report.results import Report
+from conformance.target import Target
+
+
+def run(
+    target: Target,
+    requirements: Iterable[str] | None = None,
+    *,
+    seed: int = 0,
+    settings: Mapping[str, float] | None = None,
+    entries: Iterable[Entry] | None = None,
+) -> Report:
+    """Runs the cases of some requirements; only the scenarios they read are played.
+
+    Args:
+        target: the master under test.
+        requirements: ids; None runs all cases.
+        seed: of all random choices.
+        settings: timing settings, by field of `Timing`, that override what the target declares.
+        entries: the cases to choose from; None takes all that ship with the suite.
+
+    Raises:
+        TargetError: the target cannot be tested.
+    """
+    wanted = None if requirements is None else set(requirements)
+    chosen = [
+        entry
+        for entry in (collect() if entries is None else entries)
+        if wanted is None or wanted.intersection(entry.case.ids)
+    ]
+    engine = Engine(target, catalogue.load(), seed=seed, settings=settings or {})
+    try:
+        engine.start(chosen)
+        for entry in chosen:
+            engine.result(entry)
+    finally:
+        engine.close()
+    return engine.report()

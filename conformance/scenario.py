@@ -1,0 +1,97 @@
+"""Scenarios and cases: how one is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import attrs
+
+from conformance.drive.stage import Stage
+from conformance.judge.seen import Seen
+from conformance.kinds import Kind
+from conformance.timing import Timing
+from conformance.verdict import Violation
+
+Play = Callable[[Stage], Awaitable[None]]
+Judge = Callable[[Seen], Iterable[Violation] | None]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@attrs.frozen
+class Scenario:
+    """Something that is done to a target, so that cases can judge what came of it.
+
+    Attributes:
+        name: short, lower case, fit for names of objects.
+        play: does it; asserts nothing, and ends as soon as everything it waits for was seen.
+        needs: kinds the target must serve; without them its cases are `unsupported`.
+        watches: kinds whose changes are recorded.
+        longest: seconds that the target's settings make it last at most, for planning.
+        summary: the first line of its description.
+    """
+
+    name: str
+    play: Play
+    needs: tuple[Kind, ...]
+    watches: tuple[Kind, ...]
+    longest: Callable[[Timing], float]
+    summary: str
+
+
+@attrs.frozen
+class Case:
+    """What a case function declares.
+
+    Attributes:
+        ids: the requirements it judges; the first is the one it is named for.
+        scenario: what it reads.
+    """
+
+    ids: tuple[str, ...]
+    scenario: Scenario
+
+
+def scenario(
+    *, watches: tuple[Kind, ...], needs: tuple[Kind, ...] = (), longest: Callable[[Timing], float]
+) -> Callable[[Play], Scenario]:
+    """Declares a scenario; its name is the function's, with hyphens.
+
+    Args:
+        watches: kinds whose changes are recorded.
+        needs: kinds the target must serve besides those watched.
+        longest: how long it lasts at most, from the target's timing.
+    """
+
+    def declare(play: Play) -> Scenario:
+        return Scenario(
+            name=play.__name__.replace("_", "-"),
+            play=play,
+            needs=tuple(dict.fromkeys((*watches, *needs))),
+            watches=watches,
+            longest=longest,
+            summary=(play.__doc__ or "").strip().partition("\n")[0],
+        )
+
+    return declare
+
+
+def judges(*ids: str, reads: Scenario) -> Callable[[F], F]:
+    """Declares a case: a function of `Seen` that judges requirements.
+
+    Args:
+        ids: the requirements.
+        reads: the scenario whose history it gets.
+    """
+
+    def declare(function: F) -> F:
+        function.__case__ = Case(ids, reads)  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
+def case_of(function: object) -> Case | None:
+    """What a function declares, or None when it is no case."""
+    found = getattr(function, "__case__", None)
+    return found if isinstance(found, Case) else None

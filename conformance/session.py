@@ -1,0 +1,202 @@
+"""One run against one target: scenarios play together, each is frozen when it ends, everything is cleaned up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+
+from conformance import probe, timing
+from conformance.client import ApiClient, ApiRefused, NoAnswer
+from conformance.clock import SuiteClock
+from conformance.drive.ledger import Ledger
+from conformance.drive.stage import Stage
+from conformance.judge.seen import Seen
+from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, Kind
+from conformance.naming import RUN_LABEL, Naming
+from conformance.record.history import History
+from conformance.record.log import Log
+from conformance.record.recorder import Feed, Recorder
+from conformance.scenario import Scenario
+from conformance.target import Connection, Facts, Target
+from conformance.timing import Timing
+from conformance.verdict import SuiteError, Unsupported, place
+
+_GUARD = 120.0
+
+
+class Session:
+    """Plays scenarios against a target.
+
+    Args:
+        target: the master under test.
+        seed: of all random choices.
+        settings: timing settings by field that override what the target declares.
+    """
+
+    def __init__(self, target: Target, *, seed: int, settings: Mapping[str, float] | None = None) -> None:
+        self.facts: Facts
+        self.timing: Timing
+        self.run_id = ""
+        self._target = target
+        self._seed = seed
+        self._settings = settings or {}
+        self._stack = AsyncExitStack()
+        self._clients: list[ApiClient] = []
+        self._plays: dict[str, asyncio.Task[Seen]] = {}
+        self._sweeps: list[asyncio.Task[list[str]]] = []
+        self._ledgers: dict[str, Ledger] = {}
+        self._watching: list[asyncio.Task[None]] = []
+
+    async def start(self, scenarios: Iterable[Scenario]) -> None:
+        """Opens the target and starts all scenarios.
+
+        Raises:
+            TargetError: the target cannot be tested.
+        """
+        chosen = list({scenario.name: scenario for scenario in scenarios}.values())
+        self.connection: Connection = await self._stack.enter_async_context(self._target.open(self._seed))
+        self._clock = SuiteClock(seed=self._seed, epoch=self.connection.epoch)
+        self._log = Log(self._clock.epoch)
+        self.run_id = self._clock.run_id()
+        self._admin = self._client("session")
+        kinds = {kind for scenario in chosen for kind in scenario.needs} | {NODE, POD, LEASE}
+        self.facts = await probe.probe(self._admin, self.connection.address, kinds)
+        declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
+        self.timing = timing.adjusted(declared, self._settings)
+        playable = [scenario for scenario in chosen if not self._missing(scenario)]
+        if playable:
+            await self._prepare(playable)
+        for scenario in playable:
+            self._plays[scenario.name] = asyncio.create_task(self._play(scenario), name=f"scenario {scenario.name}")
+
+    async def seen(self, scenario: Scenario) -> Seen:
+        """Waits for a scenario's end and returns what was seen.
+
+        Raises:
+            Unsupported: the target does not serve what the scenario needs.
+            SuiteError: the scenario could not be played to its end.
+        """
+        missing = self._missing(scenario)
+        if missing:
+            raise Unsupported(f"the target does not serve {', '.join(missing)}")
+        return await asyncio.shield(self._plays[scenario.name])
+
+    async def close(self) -> list[str]:
+        """Ends what still plays and removes everything the run created.
+
+        Returns:
+            What could not be removed, a line each.
+        """
+        try:
+            for play in self._plays.values():
+                play.cancel()
+            await asyncio.gather(*self._plays.values(), return_exceptions=True)
+            swept = await asyncio.gather(*self._sweeps)
+            left = [line for lines in swept for line in lines]
+            ledgers = sorted(self._ledgers.items(), key=lambda item: item[0] == "")
+            if ledgers:
+                scenario_ledgers = [ledger for name, ledger in ledgers if name]
+                answers = await asyncio.gather(*(own.clean_up(self._admin, self._clock) for own in scenario_ledgers))
+                left += [line for lines in answers for line in lines]
+                left += await self._ledgers[""].clean_up(self._admin, self._clock)
+            return list(dict.fromkeys(left))
+        finally:
+            for watch in self._watching:
+                watch.cancel()
+            await asyncio.gather(*self._watching, return_exceptions=True)
+            for client in self._clients:
+                await client.aclose()
+            await self._stack.aclose()
+
+    def history(self) -> History:
+        """Everything seen so far, of all scenarios."""
+        return self._log.whole(self._clock.monotonic())
+
+    def _missing(self, scenario: Scenario) -> list[str]:
+        return [kind.resource for kind in scenario.needs if not self.facts.serves(kind.resource)]
+
+    async def _prepare(self, scenarios: list[Scenario]) -> None:
+        """The run's namespace, and a watch on everything that one of the scenarios wants recorded."""
+        naming = Naming(self.run_id, "run")
+        kinds = {kind: None for scenario in scenarios for kind in scenario.watches}
+        recorders = [
+            Recorder(feed, client=self._client("recorder"), log=self._log, clock=self._clock)
+            for kind in kinds
+            for feed in feeds(kind, naming)
+        ]
+        try:
+            await asyncio.gather(*(recorder.start() for recorder in recorders))
+        except (ApiRefused, NoAnswer) as error:
+            raise SuiteError(f"the suite cannot watch the target: {error}") from error
+        self._watching = [asyncio.create_task(recorder.run()) for recorder in recorders]
+        ledger = self._ledgers[""] = Ledger(self.run_id, f"{RUN_LABEL}={self.run_id}")
+        body = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": naming.namespace, "labels": {RUN_LABEL: self.run_id}},
+        }
+        ledger.intend(NAMESPACE, "", naming.namespace)
+        try:
+            ledger.add(NAMESPACE, await self._admin.create(NAMESPACE.path(), body))
+        except (ApiRefused, NoAnswer) as error:
+            raise SuiteError(f"the run's namespace could not be made: {error}") from error
+
+    async def _play(self, scenario: Scenario) -> Seen:
+        naming = Naming(self.run_id, scenario.name)
+        ledger = self._ledgers[scenario.name] = Ledger(self.run_id, naming.selector)
+        guard = scenario.longest(self.timing) * 2 + _GUARD
+        try:
+            async with asyncio.timeout(guard):
+                await self._perform(scenario, naming, ledger)
+        except TimeoutError:
+            raise SuiteError(f"scenario {scenario.name} did not end within {guard:g} s") from None
+        part = self._log.part(scenario.name, naming.belongs, self._clock.monotonic())
+        self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
+        return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
+
+    async def _perform(self, scenario: Scenario, naming: Naming, ledger: Ledger) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                stage = Stage(
+                    naming=naming,
+                    client=self._client(scenario.name),
+                    log=self._log,
+                    ledger=ledger,
+                    clock=self._clock,
+                    timing=self.timing,
+                    facts=self.facts,
+                    group=group,
+                )
+                await scenario.play(stage)
+                stage.check()
+                stage.stop()
+        except ExceptionGroup as errors:
+            raise _reason(scenario, errors) from errors
+
+    def _client(self, who: str) -> ApiClient:
+        client = ApiClient(self.connection.new_http(), clock=self._clock, who=who, note=self._log.exchange)
+        self._clients.append(client)
+        return client
+
+
+def feeds(kind: Kind, naming: Naming) -> list[Feed]:
+    """What to watch so that every object of a kind that concerns the run is seen."""
+    if kind is EVENT:
+        about_nodes = Feed(kind, "default", fields="involvedObject.kind=Node", names=naming.run_prefix)
+        return [about_nodes, Feed(kind, naming.namespace)]
+    if not kind.labelled:
+        return [Feed(kind, naming.namespace)]
+    namespace = NODE_LEASES if kind is LEASE else ""
+    return [Feed(kind, namespace, labels=f"{RUN_LABEL}={naming.run}")]
+
+
+def _reason(scenario: Scenario, error: BaseException) -> Exception:
+    """Why a scenario ended early, in one line, from whatever its tasks raised first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, SuiteError | Unsupported):
+        return error
+    if isinstance(error, ApiRefused | NoAnswer):
+        return SuiteError(f"scenario {scenario.name} could not go on: {error}")
+    return SuiteError(f"scenario {scenario.name} broke: {place(error)}")

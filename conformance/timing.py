@@ -1,0 +1,212 @@
+"""The target's timing: its settings, and the windows that follow from them.
+
+Every bound the suite uses is derived here, never typed into a case. Letters in the descriptions are those of the
+requirement pages; `h` is the instant at which a node's last heartbeat landed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+LETTERS = {
+    "P": "node_monitor_period",
+    "G": "node_monitor_grace_period",
+    "S": "node_startup_grace_period",
+    "R": "node_eviction_rate",
+    "R2": "secondary_node_eviction_rate",
+    "L": "large_cluster_size_threshold",
+    "U": "unhealthy_zone_threshold",
+    "E": "pod_eviction_timeout",
+    "Tn": "default_not_ready_toleration_seconds",
+    "Tu": "default_unreachable_toleration_seconds",
+    "Q": "orphan_quarantine",
+    "B": "unschedulable_flush",
+    "e": "slack",
+}
+
+
+class TimingError(Exception):
+    """A timing profile or option is wrong; the text says how."""
+
+
+@attrs.frozen
+class Window:
+    """Seconds after some event, between which another one must be seen; both ends belong to it."""
+
+    earliest: float
+    latest: float
+
+    def __contains__(self, seconds: float) -> bool:
+        return self.earliest <= seconds <= self.latest
+
+    def __str__(self) -> str:
+        return f"{self.earliest:g} s to {self.latest:g} s"
+
+
+@attrs.frozen
+class Timing:
+    """Settings of one target, in seconds unless said otherwise; the defaults are those of Kubernetes 1.20 and 1.36.
+
+    Attributes:
+        node_monitor_period: P, pause between two passes of the node lifecycle controller.
+        node_monitor_grace_period: G, silence after which a node is declared unknown (50 from 1.32 on, 40 before).
+        node_startup_grace_period: S, the same for a node that never posted status.
+        node_eviction_rate: R, NoExecute taints a second and zone while the zone is healthy.
+        secondary_node_eviction_rate: R2, the same in a large zone that is partly down.
+        large_cluster_size_threshold: L, nodes up to which a zone counts as small.
+        unhealthy_zone_threshold: U, fraction of NotReady nodes from which a zone is partly down.
+        pod_eviction_timeout: E, only without taint-based eviction (1.5).
+        default_not_ready_toleration_seconds: Tn, added to pods that say nothing themselves.
+        default_unreachable_toleration_seconds: Tu, likewise.
+        pod_gc_period: pause between two passes of the pod garbage collector.
+        orphan_quarantine: Q, how long a node must be gone before its pods are collected.
+        scheduler_backoff: longest pause before the scheduler tries a pod again.
+        unschedulable_flush: B, after which the scheduler retries pods it had put aside.
+        slack: e, for caches, passes that take long, and the watch's own latency.
+        watch_lag: how much later one watch may tell of a change than another.
+        clock_skew: how far the clocks of the suite and of the target's parts may differ.
+        taint_after_flip: whether NoExecute comes one pass after the flip (up to 1.20's line), not in the same pass.
+    """
+
+    node_monitor_period: float = 5
+    node_monitor_grace_period: float = 50
+    node_startup_grace_period: float = 60
+    node_eviction_rate: float = 0.1
+    secondary_node_eviction_rate: float = 0.01
+    large_cluster_size_threshold: float = 50
+    unhealthy_zone_threshold: float = 0.55
+    pod_eviction_timeout: float = 300
+    default_not_ready_toleration_seconds: float = 300
+    default_unreachable_toleration_seconds: float = 300
+    pod_gc_period: float = 20
+    orphan_quarantine: float = 40
+    scheduler_backoff: float = 10
+    unschedulable_flush: float = 330
+    slack: float = 2
+    watch_lag: float = 0.5
+    clock_skew: float = 2
+    taint_after_flip: bool = False
+
+    @property
+    def beat_interval(self) -> float:
+        """Pause between a simulated node's heartbeats: G/5, and at most the kubelet's 10 seconds."""
+        return min(self.node_monitor_grace_period / 5, 10)
+
+    @property
+    def stall(self) -> float:
+        """A gap between two heartbeats from which on the suite, not the target, is to blame: G/2."""
+        return self.node_monitor_grace_period / 2
+
+    def unknown_after_silence(self) -> Window:
+        """Ready becomes Unknown, after h.
+
+        Three passes: the one that saw the last status write may be followed by one that counts the Lease once more,
+        and a pass may just have begun.
+        """
+        grace = self.node_monitor_grace_period
+        return Window(grace, grace + 3 * self.node_monitor_period + self.slack)
+
+    def unknown_never_posted(self) -> Window:
+        """Ready appears as Unknown, after the creation of a node that posts nothing."""
+        grace = self.node_startup_grace_period
+        return Window(grace, grace + self.node_monitor_period + self.slack)
+
+    def no_schedule_taint(self) -> Window:
+        """A condition's NoSchedule taint follows the condition (or goes with it)."""
+        return Window(0, 1 + self.slack)
+
+    def no_execute_taint(self, position: int = 1) -> Window:
+        """The NoExecute taint follows Ready's change, for the `position`-th NotReady node of a healthy zone."""
+        passes = 2 if self.taint_after_flip else 1
+        queue = (position - 1) / self.node_eviction_rate
+        return Window(0, passes * self.node_monitor_period + queue + self.slack)
+
+    def pods_marked_not_ready(self) -> Window:
+        """Pods of a node lose Ready after the node's condition became Unknown."""
+        return Window(0, self.node_monitor_period + self.slack)
+
+    def taints_removed(self) -> Window:
+        """Both taints are gone after the node posted Ready=True again."""
+        return Window(0, self.node_monitor_period + self.slack)
+
+    def eviction(self, toleration_seconds: float) -> Window:
+        """A pod is deleted after its node got a NoExecute taint that it tolerates for that long."""
+        wait = max(toleration_seconds, 0)
+        return Window(wait, wait + self.slack)
+
+    def replacement(self) -> Window:
+        """A controller creates the replacement after a pod's deletion was requested."""
+        return Window(0, 3 + self.slack)
+
+    def orphan_collected(self) -> Window:
+        """Pods of a node vanish after the Node object was deleted."""
+        return Window(self.orphan_quarantine, self.orphan_quarantine + 2 * self.pod_gc_period + self.slack)
+
+    def scheduled(self) -> Window:
+        """A pod is bound after it became feasible; the end is a hard one, the usual wait is `scheduler_backoff`."""
+        return Window(0, self.unschedulable_flush + self.scheduler_backoff + self.slack)
+
+
+def defaults(minor: int) -> Timing:
+    """The defaults of Kubernetes 1.`minor`."""
+    return Timing(
+        node_monitor_grace_period=50 if minor >= 32 else 40,
+        taint_after_flip=minor < 32,
+        unschedulable_flush=330 if minor >= 24 else 90,
+        orphan_quarantine=40 if minor >= 14 else 0,
+    )
+
+
+def read_profile(path: Path) -> dict[str, float]:
+    """Reads a timing profile: TOML with settings by flag name (`node-monitor-period = 1`) or letter.
+
+    Raises:
+        TimingError: the file is unreadable or a setting unknown.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise TimingError(f"timing profile {path}: {error}") from error
+    return settings(document.get("timing", document))
+
+
+def parse_option(text: str) -> tuple[str, float]:
+    """Reads one `P=1` or `node-monitor-period=1s`.
+
+    Raises:
+        TimingError: not of that form, or an unknown setting.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise TimingError(f"--timing {text}: expected NAME=SECONDS")
+    return next(iter(settings({name: value}).items()))
+
+
+def settings(values: Mapping[str, object]) -> dict[str, float]:
+    """Field names and seconds from names as people write them.
+
+    Raises:
+        TimingError: an unknown name, or a value that is no number.
+    """
+    known = {field.name for field in attrs.fields(Timing)}
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        field = LETTERS.get(name) or name.removeprefix("--").replace("-", "_")
+        if field not in known:
+            raise TimingError(f"unknown timing setting {name!r}; letters: {', '.join(LETTERS)}")
+        try:
+            found[field] = float(str(value).removesuffix("s"))
+        except ValueError:
+            raise TimingError(f"timing setting {name}={value!r} is not a number of seconds") from None
+    return found
+
+
+def adjusted(timing: Timing, values: Mapping[str, float]) -> Timing:
+    """The timing with some settings replaced."""
+    merged: dict[str, Any] = {**attrs.asdict(timing), **values}
+    return Timing(**{**merged, "taint_after_flip": bool(merged["taint_after_flip"])})

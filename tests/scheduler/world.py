@@ -65,6 +65,11 @@ class World:
         decision = self.algorithm.schedule(pod)
         return "" if isinstance(decision, Diagnosis) else decision.node
 
+    def feasible(self, pod: PodInfo) -> set[str]:
+        """All nodes that could take a pod."""
+        found, _ = self.algorithm._search(pod, self.algorithm.view.filters_for(pod), self.cache.nodes())
+        return {verdict.node.name for verdict in found}
+
     def schedule_all(self, pods: Iterable[PodInfo]) -> list[str]:
         """Places pods one after the other."""
         placed = []

@@ -23,19 +23,19 @@ class TokenBucket:
     """
 
     rate: float
-    _tokens: float = attrs.field(default=BURST, init=False)
-    _filled_at: float | None = attrs.field(default=None, init=False)
+    _left: float = attrs.field(default=BURST, init=False)
+    _taken_at: float | None = attrs.field(default=None, init=False)
 
     def try_accept(self, now: float) -> bool:
         """Takes a token if there is one; `now` in seconds of any steady clock."""
         if self.rate <= 0:
             return False
-        if self._filled_at is not None:
-            self._tokens = min(BURST, self._tokens + (now - self._filled_at) * self.rate)
-        self._filled_at = now
-        if self._tokens < 1.0:
+        tokens = self._left
+        if self._taken_at is not None:
+            tokens = min(BURST, self._left + (now - self._taken_at) * self.rate)
+        if tokens < 1.0:
             return False
-        self._tokens -= 1.0
+        self._left, self._taken_at = tokens - 1.0, now
         return True
 
 

@@ -18,10 +18,12 @@ class User:
     Attributes:
         name: user name, e.g. `system:node:n1`.
         groups: group names, `system:authenticated` among them for anybody who proved an identity.
+        uid: what the authenticator calls the user for ever; often empty.
     """
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
 
 
 ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))

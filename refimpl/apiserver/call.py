@@ -6,9 +6,11 @@ import attrs
 
 from refimpl.api.errors import Object, bad_request
 from refimpl.api.http import Request
+from refimpl.apiserver.kubelets import Kubelets, unreachable
 from refimpl.apiserver.negotiation import PLAIN, Form
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.security import ALLOW_ALL, Security
 from refimpl.apiserver.strategy import Context, Operation, Strategy
 from refimpl.clock import Clock
 
@@ -27,6 +29,8 @@ class Call:
         registry: stored objects.
         clock: time, randomness, uids.
         form: how the answer is written.
+        security: who may do what.
+        kubelets: the way to the nodes.
         warnings: texts for `Warning` headers of the answer.
     """
 
@@ -36,6 +40,8 @@ class Call:
     registry: Registry
     clock: Clock
     form: Form = PLAIN
+    security: Security = ALLOW_ALL
+    kubelets: Kubelets = unreachable
     warnings: list[str] = attrs.field(factory=list)
 
     def context(self, operation: Operation, *, name: str | None = None, dry_run: bool = False) -> Context:
@@ -119,3 +125,8 @@ def success(target: Target, uid: str) -> Object:
     if uid:
         details["uid"] = uid
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def done(code: int) -> Object:
+    """The `Status` of an action without an object to show."""
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code}

@@ -12,8 +12,8 @@ import binascii
 import attrs
 import msgspec
 
+from refimpl.api import jsontext
 from refimpl.api.errors import ApiError, bad_request, failure
-from refimpl.apiserver import jsonsyntax
 
 _VERSION = "meta.k8s.io/v1"
 ANY_REVISION = -1
@@ -56,10 +56,10 @@ def decode(token: str) -> Continuation:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (binascii.Error, ValueError):
         raise _refused("illegal base64 data at input byte 0") from None
-    wrong = jsonsyntax.problem(text)
-    if wrong:
-        raise _refused(wrong)
-    fields = msgspec.json.decode(text)
+    try:
+        fields = jsontext.decode(text)
+    except jsontext.JsonError as wrong:
+        raise _refused(str(wrong)) from None
     if not isinstance(fields, dict) or fields.get("v") != _VERSION:
         version = fields.get("v", "") if isinstance(fields, dict) else ""
         raise _refused(f'server does not recognize this encoded version "{version}"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refimpl.api.errors import Object, already_exists, bad_request, failure, invalid
-from refimpl.apiserver import admission, decoding
+from refimpl.apiserver import admission, decoding, writeoptions
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import metadata as metadata_rules
 from refimpl.apiserver.strategy import Context
@@ -20,8 +20,9 @@ async def create(call: Call) -> Answer:
     Raises:
         ApiError: 400, 403, 409, 422, or 500 for a resourceVersion in the body.
     """
-    obj = decoding.read_object(call)
-    return await store_new(call, obj, dry_run=call.request.parameter("dryRun") == "All")
+    options = writeoptions.read(call, "CreateOptions")
+    obj = decoding.read_object(call, options.field_validation)
+    return await store_new(call, obj, dry_run=options.dry_run)
 
 
 async def store_new(call: Call, obj: Object, *, dry_run: bool) -> Answer:

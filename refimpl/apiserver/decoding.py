@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
-import msgspec
 import yaml
 
+from refimpl.api import jsontext, strict, typed
 from refimpl.api.errors import ApiError, Object, bad_request, unsupported_media_type
+from refimpl.api.resources import TABLE, Resource
 from refimpl.apiserver.call import Call
 
 JSON = "application/json"
 YAML = "application/yaml"
+ACCEPTED = f"{JSON}, {YAML}"
 
-_decode = msgspec.json.Decoder().decode
+_SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
+_KINDS = frozenset((row.api_version, kind) for row in TABLE for kind in (row.kind, row.list_kind)) | {("v1", "List")}
+_QUOTED = 30
 
 
 def media_type(call: Call) -> str:
@@ -21,63 +26,124 @@ def media_type(call: Call) -> str:
     return call.request.headers.get("content-type", JSON).partition(";")[0].strip().lower() or JSON
 
 
-def read_object(call: Call) -> Object:
-    """The object in the body of a POST or PUT.
+def read_object(
+    call: Call, field_validation: str, resource: Resource | None = None, *, also: Collection[str] = ()
+) -> Object:
+    """The object in the body of a POST or PUT, as a typed server holds it.
+
+    Args:
+        call: the request.
+        field_validation: `Ignore`, `Warn` or `Strict`: what happens to unknown and repeated fields.
+        resource: whose kind is expected; None means the target's.
+        also: other apiVersions of that kind that are understood.
 
     Raises:
-        ApiError: 415 for a media type that is not read here, 400 for a body that is no object of the target's kind.
+        ApiError: 415 for a media type that is not read here, 400 for a body that is no such object.
     """
-    resource = call.target.resource
-    obj = read_tree(call)
-    if obj is None:
-        obj = {}
-    if not isinstance(obj, dict):
-        raise unrecognized(resource.kind, "json parse error: json: cannot unmarshal into Go value", call.request.body)
-    kind = obj.pop("kind", None) or resource.kind
-    api_version = obj.pop("apiVersion", None) or resource.api_version
-    if (kind, api_version) != (resource.kind, resource.api_version):
-        raise bad_request(
-            f'{kind} in version "{api_version}" cannot be handled as a {resource.kind}: '
-            f"converting ({api_version}.{kind}) to ({resource.kind}): unknown conversion"
-        )
-    metadata = obj.pop("metadata", None)
-    if metadata is not None and not isinstance(metadata, dict):
-        raise bad_request(
-            f'{kind} in version "{api_version}" cannot be handled as a {resource.kind}: '
-            f"json: cannot unmarshal into Go struct field {kind}.metadata of type v1.ObjectMeta"
-        )
-    return {"kind": kind, "apiVersion": api_version, "metadata": metadata or {}, **obj}
+    resource = resource or call.target.resource
+    tree = read_tree(call, resource.kind)
+    kind, api_version = tree.get("kind") or resource.kind, tree.get("apiVersion") or resource.api_version
+    if kind != resource.kind or (api_version != resource.api_version and api_version not in also):
+        if api_version == "__internal":
+            # The internal types have no names for JSON, so not even `metadata` is known to them.
+            call.warnings += ['unknown field "metadata"' for _ in range("metadata" in tree)]
+        raise bad_request(wrong_kind(resource, kind, api_version))
+    body = call.request.body if media_type(call) == JSON else b""
+    try:
+        obj = typed.decode(resource.api_version, resource.kind, tree, body)
+    except typed.DecodeError as wrong:
+        raise cannot_handle(resource, str(wrong)) from None
+    if field_validation != "Ignore":
+        _report(call, resource, field_validation, strict.strict_errors(resource.api_version, resource.kind, tree, body))
+    obj["metadata"] = obj.get("metadata") or {}
+    return {**obj, "kind": resource.kind, "apiVersion": resource.api_version}
 
 
-def read_tree(call: Call) -> Any:
-    """The body as JSON value.
+def _report(call: Call, resource: Resource, field_validation: str, errors: Sequence[str]) -> None:
+    if errors and field_validation == "Strict":
+        raise cannot_handle(resource, f"strict decoding error: {', '.join(errors)}")
+    call.warnings.extend(errors)
+
+
+def cannot_handle(resource: Resource, why: str) -> ApiError:
+    """400: the body is an object of the right kind that cannot be used."""
+    return bad_request(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}')
+
+
+def wrong_kind(resource: Resource, kind: str, api_version: str) -> str:
+    """What is said about an object of another kind or version."""
+    version = api_version.rpartition("/")[2]
+    if api_version == "__internal":
+        return f"the API version in the data ({api_version}) does not match the expected API version (v1)"
+    known = (api_version, kind) in _KINDS
+    package = resource.group.partition(".")[0] or "core"
+    why = (
+        f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+        if known
+        else f'no kind "{kind}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
+    )
+    shown = version if known else api_version
+    return f'{kind} in version "{shown}" cannot be handled as a {resource.kind}: {why}'
+
+
+def read_tree(call: Call, kind: str) -> Object:
+    """The body as JSON object.
 
     Raises:
         ApiError: 415 or 400.
     """
-    body = call.request.body
-    kind = call.target.resource.kind
-    match media_type(call):
-        case "application/json":
-            try:
-                return _decode(body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise unrecognized(kind, f"couldn't get version/kind; json parse error: {error}", body) from None
-        case "application/yaml":
-            return _read_yaml(kind, body)
-        case _:
-            raise unsupported_media_type(
-                "the body of the request was in an unknown format - accepted media types include: "
-                "application/json, application/yaml"
-            )
-
-
-def _read_yaml(kind: str, body: bytes) -> Any:
+    body, media = call.request.body, media_type(call)
+    if media not in {JSON, YAML}:
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"
+        )
     try:
-        documents = yaml.safe_load_all(body)
-        return next(documents, None)
+        tree = parse(media, body)
+    except jsontext.JsonError as wrong:
+        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {wrong}", body) from None
+    except ValueError as wrong:
+        raise unrecognized(kind, str(wrong), body) from None
+    wrong_type = _envelope_problem(tree)
+    if wrong_type:
+        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {wrong_type}", body)
+    return tree or {}
+
+
+def _envelope_problem(tree: Any) -> str:
+    """What keeps a JSON value from being an object with kind and apiVersion; empty when nothing does."""
+    if tree is None:
+        return ""
+    if not isinstance(tree, dict):
+        struct = (
+            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+        )
+        return f"json: cannot unmarshal {jsontext.type_name(tree)} into Go value of type {struct}"
+    for field in ("apiVersion", "kind"):
+        value = tree.get(field)
+        if value is not None and not isinstance(value, str):
+            name = jsontext.type_name(value)
+            return f"json: cannot unmarshal {name} into Go struct field .{field} of type string"
+    return ""
+
+
+def parse(media: str, body: bytes) -> Any:
+    """A JSON text, or the first document of a YAML text, as JSON value.
+
+    Raises:
+        ValueError: the text is malformed (`JsonError` for JSON).
+    """
+    if media == JSON:
+        return jsontext.decode(body)
+    try:
+        return next(yaml.safe_load_all(body), None)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise unrecognized(kind, f"yaml: {str(error).splitlines()[0]}", body) from None
+        raise ValueError(f"yaml: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return f"line {mark.line + 1}: {problem}" if mark is not None else problem
 
 
 def unrecognized(kind: str, why: str, body: bytes) -> ApiError:
@@ -89,6 +155,6 @@ def _quote(body: bytes) -> str:
     """The beginning of a body as error texts show it: text when it begins an object, else hexadecimal."""
     if not body:
         return "<empty>"
-    shown = body[:30]
+    shown = body[:_QUOTED]
     text = shown.decode(errors="replace") if body[:1] == b"{" else shown.hex()
     return text + (" ..." if len(body) > len(shown) else "")

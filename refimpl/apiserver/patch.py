@@ -1,43 +1,167 @@
-"""PATCH: JSON patch, merge patch, strategic merge patch."""
+"""PATCH: JSON patch, merge patch, strategic merge patch, and a plain form of server-side apply.
+
+Source: apiserver 1.36, `endpoints/handlers/patch.go`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from refimpl.api.errors import ApiError, Object, unsupported_media_type
-from refimpl.apiserver import decoding, update
+from refimpl.api import schema, strict, typed
+from refimpl.api.errors import ApiError, Cause, Object, bad_request, failure, invalid, unsupported_media_type
+from refimpl.api.patch import failures, merge, operations, strategic
+from refimpl.api.resources import Resource
+from refimpl.api.schema import Struct
+from refimpl.apiserver import create, decoding, update, writeoptions
 from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver.writeoptions import WriteOptions
 
+JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+_ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+_PATCH_OPTIONS = Resource("meta.k8s.io", "v1", "PatchOptions", "patchoptions")
 
 
 async def patch(call: Call) -> Answer:
-    """Changes parts of an object."""
-    kind = decoding.media_type(call)
-    if kind != MERGE:
-        raise not_read(kind)
-    document = decoding._decode(call.request.body)
-    return await update.change(
-        call, lambda obj: merge(obj, document), dry_run=call.request.parameter("dryRun") == "All"
-    )
+    """Changes parts of an object.
+
+    Raises:
+        ApiError: 400, 404, 409, 413, 415, 422, 500 for a strategic patch that cannot be merged.
+    """
+    options = writeoptions.read(call, "PatchOptions")
+    if decoding.media_type(call) == APPLY:
+        return await _apply(call, options)
+    transform = transformation(call, options, call.target.resource)
+    return await update.change(call, transform, dry_run=options.dry_run)
 
 
-def merge(target: Object, document: Object) -> Object:
-    """RFC 7386."""
-    for key, value in document.items():
-        if value is None:
-            target.pop(key, None)
-        elif isinstance(value, dict):
-            below: Any = target.get(key)
-            target[key] = merge(below if isinstance(below, dict) else {}, value)
-        else:
-            target[key] = value
-    return target
+def transformation(call: Call, options: WriteOptions, resource: Resource) -> update.Transform:
+    """What the body of a PATCH does to an object of a resource's kind.
+
+    Raises:
+        ApiError: 415; the transformation raises what the patch costs.
+    """
+    media_type = decoding.media_type(call)
+    if media_type not in _ACCEPTED:
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_ACCEPTED)}"
+        )
+    struct = schema.of_kind(resource.api_version, resource.kind)
+    assert struct is not None
+
+    def transform(obj: Object) -> Object:
+        return _patched(call, options, resource, struct, media_type, obj)
+
+    return transform
 
 
-def not_read(kind: str) -> ApiError:
-    """415."""
-    return unsupported_media_type(
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
-    )
+def _patched(
+    call: Call, options: WriteOptions, resource: Resource, struct: Struct, media_type: str, obj: Object
+) -> Object:
+    body = call.request.body
+    match media_type:
+        case "application/json-patch+json":
+            patched = operations.apply(operations.read(body), obj)
+            refuse = _refuser(failures.undecodable, patched)
+        case "application/merge-patch+json":
+            patched = merge.apply(merge.read(body), obj)
+            refuse = _refuser(failures.undecodable, patched)
+        case _:
+            document = strategic.read(body)
+            patched = strategic.apply(struct, document, obj)
+            refuse = _refuser(failures.undecodable_strategic, document)
+    if options.field_validation != "Ignore":
+        _report(call, options, resource, patched, refuse)
+    return _decoded(call, resource, struct, patched, refuse)
+
+
+def _refuser(make: Callable[[Any, str], ApiError], about: Object) -> Callable[[str], ApiError]:
+    return lambda why: make(about, why)
+
+
+def _report(
+    call: Call, options: WriteOptions, resource: Resource, patched: Object, refuse: Callable[[str], ApiError]
+) -> None:
+    """Unknown fields of the patched object and repeated keys of the patch: refused or warned of."""
+    errors = strict.duplicate_fields(call.request.body)
+    errors += strict.unknown_fields(resource.api_version, resource.kind, patched)
+    if errors and options.field_validation == "Strict":
+        raise refuse(f"strict decoding error: {', '.join(errors)}")
+    call.warnings[:] = errors
+
+
+def _decoded(
+    call: Call, resource: Resource, struct: Struct, patched: Object, refuse: Callable[[str], ApiError]
+) -> Object:
+    kind, api_version = patched.get("kind"), patched.get("apiVersion")
+    if (kind, api_version) != (resource.kind, resource.api_version):
+        raise bad_request(decoding.wrong_kind(resource, str(kind or ""), str(api_version or "")))
+    try:
+        obj = typed.decode_struct(struct, patched)
+    except typed.DecodeError as wrong:
+        raise refuse(str(wrong)) from None
+    metadata = obj["metadata"] = obj.get("metadata") or {}
+    check_identity(call, metadata)
+    return {**obj, "kind": resource.kind, "apiVersion": resource.api_version}
+
+
+def check_identity(call: Call, metadata: Object) -> None:
+    """Name and namespace of a patched object must stay those of the URL.
+
+    Raises:
+        ApiError: 400.
+    """
+    name = metadata.get("name") or call.target.name
+    if name != call.target.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.target.name})")
+    metadata["name"] = name
+    create.check_namespace(call, metadata)
+
+
+async def _apply(call: Call, options: WriteOptions) -> Answer:
+    """Server-side apply without field ownership: what is applied is merged in, nothing is taken away, nobody conflicts.
+
+    Raises:
+        ApiError: 400, 422 without a field manager, 500 for unknown fields.
+    """
+    if not options.manager:
+        why = "Required value: is required for apply patch"
+        raise invalid(_PATCH_OPTIONS, "", [Cause("FieldValueRequired", why, "fieldManager")])
+    target, resource = call.target, call.target.resource
+    document = _applied(call, resource)
+    if call.registry.entry(resource, target.name, target.namespace) is None and not target.subresource:
+        obj = typed.decode(resource.api_version, resource.kind, document)
+        obj["metadata"] = obj.get("metadata") or {}
+        return await create.store_new(call, obj, dry_run=options.dry_run)
+    struct = schema.of_kind(resource.api_version, resource.kind)
+    assert struct is not None
+
+    def merged(obj: Object) -> Object:
+        patched = strategic.apply(struct, document, obj)
+        return _decoded(call, resource, struct, patched, _refuser(failures.undecodable, patched))
+
+    return await update.change(call, merged, dry_run=options.dry_run)
+
+
+def _applied(call: Call, resource: Resource) -> Object:
+    try:
+        document = decoding.parse(decoding.YAML, call.request.body)
+    except ValueError as wrong:
+        raise bad_request(f"error decoding YAML: {wrong}") from None
+    if not isinstance(document, dict):
+        raise bad_request("error decoding YAML: the applied configuration is no object")
+    unknown = strict.unknown_fields(resource.api_version, resource.kind, document)
+    name = call.target.name
+    about = f"failed to create typed patch object ({call.target.namespace}/{name}; {resource.api_version}"
+    if unknown:
+        raise failure(500, "", f"{about}, Kind={resource.kind}): {', '.join(unknown)}")
+    try:
+        typed.decode(resource.api_version, resource.kind, document)
+    except typed.DecodeError as wrong:
+        raise failure(500, "", f"{about}, Kind={resource.kind}): {wrong}") from None
+    metadata = document.get("metadata") or {}
+    check_identity(call, metadata)
+    return {**document, "metadata": metadata}

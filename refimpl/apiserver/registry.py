@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from refimpl.api.errors import Object
-from refimpl.api.resources import TABLE, Resource
+from refimpl.api.resources import NODES, TABLE, Resource
 from refimpl.apiserver import encoding
 from refimpl.apiserver.broadcast import Broadcaster
 from refimpl.apiserver.cache import Change, Entry, Key, ResourceCache
@@ -18,6 +18,8 @@ from refimpl.apiserver.strategy import Strategy
 from refimpl.storage.base import Event, Store
 
 PREFIX = "/registry/"
+_PLACES = {NODES: "minions"}
+"""Where etcd keeps what is not kept under its plural; error texts show the key."""
 
 
 class Registry:
@@ -41,7 +43,8 @@ class Registry:
             home = strategies(row).stored_as or row
             self._homes[row] = home
             if row.stored and home is row:
-                place = row.qualified_plural if row.plural in self._kept else row.plural
+                place = _PLACES.get(row, row.plural)
+                place = row.qualified_plural if place in self._kept else place
                 self._kept[place] = row
                 self._places[row] = place
         self._fresh: dict[str, tuple[bytes, dict[str, str], dict[str, str]]] = {}
@@ -114,6 +117,10 @@ class Registry:
         for entry in self.entries(resource, namespace):
             yield self.decode(resource, entry.item)
 
+    def strategy(self, resource: Resource) -> Strategy:
+        """The behaviour of a row."""
+        return self._strategies(resource)
+
     def is_view(self, resource: Resource) -> bool:
         """Whether the row shows objects that are kept as another row."""
         return self._homes[resource] is not resource
@@ -165,6 +172,9 @@ class Registry:
         self._fresh[storage_key] = (value, labels, fields)
         revision = await self._store.write(storage_key, value, expected)
         await self.reach(revision)
+        written = self.cache(resource).entries.get(key)
+        if written is not None and written.revision == revision:
+            return written
         return Entry(key, revision, encoding.splice(value, revision), labels, fields)
 
     async def remove(self, resource: Resource, entry: Entry) -> int:

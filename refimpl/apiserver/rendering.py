@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
@@ -76,6 +76,16 @@ def render_list(call: Call, listing: Listing) -> Response:
         case _:
             whole = msgspec.json.decode(encode_list(call, listing))
     return finish(call.request, 200, write(whole, form), form, call.warnings)
+
+
+def render_stream(call: Call, stream: AsyncIterator[bytes] | bytes) -> Response:
+    """The response with a watch; its content type says nothing of the form of the objects."""
+    headers = [*JSON_HEADERS, *(("warning", warning(text)) for text in call.warnings)]
+    return Response(200, _once(stream) if isinstance(stream, bytes) else stream, tuple(headers))
+
+
+async def _once(chunk: bytes) -> AsyncIterator[bytes]:
+    yield chunk
 
 
 def render_error(request: Request, error: ApiError, warnings: Iterable[str] = ()) -> Response:

@@ -6,67 +6,112 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from refimpl.api.errors import method_not_allowed
-from refimpl.api.http import Request
-from refimpl.apiserver import create, delete, patch, read, update
+from refimpl.api.http import Request, Response
+from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES
+from refimpl.apiserver import componentstatuses, create, delete, patch, read, rendering, update, watch
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.paths import Target
+from refimpl.apiserver.subresources import binding, containers, eviction, reviews, scale
 
-Verb = Callable[[Call], Awaitable[Answer]]
-
-
-async def _collection(call: Call) -> Answer:
-    raise AssertionError("collections are answered by the server itself")
+Handler = Callable[[Call], Awaitable[Response]]
 
 
-async def _stream(call: Call) -> Answer:
-    raise AssertionError("streams are answered by the server itself")
+def _object(verb: Callable[[Call], Awaitable[Answer]]) -> Handler:
+    """A handler that renders the one object a verb answers with."""
+
+    async def handle(call: Call) -> Response:
+        return rendering.render(call, await verb(call))
+
+    return handle
 
 
-LIST: Verb = _collection
-WATCH: Verb = _stream
+async def _list(call: Call) -> Response:
+    return rendering.render_list(call, await read.find(call))
 
-_OBJECT: Mapping[str, tuple[str, Verb]] = MappingProxyType(
+
+async def _delete_collection(call: Call) -> Response:
+    return rendering.render_list(call, await delete.delete_collection(call))
+
+
+async def _watch(call: Call) -> Response:
+    return rendering.render_stream(call, await watch.start(call))
+
+
+_STORED = MappingProxyType(
+    {"GET": _object(read.get), "PUT": _object(update.put), "PATCH": _object(patch.patch)},
+)
+_OBJECT = MappingProxyType(
     {
-        "GET": ("get", read.get),
-        "PUT": ("update", update.put),
-        "PATCH": ("patch", patch.patch),
-        "DELETE": ("delete", delete.delete),
+        "GET": ("get", _STORED["GET"]),
+        "PUT": ("update", _STORED["PUT"]),
+        "PATCH": ("patch", _STORED["PATCH"]),
+        "DELETE": ("delete", _object(delete.delete)),
     }
 )
-_COLLECTION: Mapping[str, tuple[str, Verb]] = MappingProxyType(
+_COLLECTION = MappingProxyType(
     {
-        "GET": ("list", LIST),
-        "POST": ("create", create.create),
+        "GET": ("list", _list),
+        "POST": ("create", _object(create.create)),
+        "DELETE": ("deletecollection", _delete_collection),
     }
 )
-_SUBRESOURCES: Mapping[str, Mapping[str, Verb]] = MappingProxyType(
-    {"status": {"GET": read.get, "PUT": update.put, "PATCH": patch.patch}}
+_SUBRESOURCES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
+    {
+        "status": _STORED,
+        "approval": _STORED,
+        "ephemeralcontainers": _STORED,
+        "finalize": {"PUT": _object(update.put)},
+        "scale": {"GET": _object(scale.get), "PUT": _object(scale.put), "PATCH": _object(scale.patch_scale)},
+        "binding": {"POST": _object(binding.create_for_pod)},
+        "eviction": {"POST": _object(eviction.create)},
+        "log": {"GET": containers.log},
+        "exec": {"GET": containers.stream, "POST": containers.stream},
+        "attach": {"GET": containers.stream, "POST": containers.stream},
+        "portforward": {"GET": containers.stream, "POST": containers.stream},
+    }
 )
 
 
-def find(target: Target, request: Request) -> Verb:
+def find(target: Target, request: Request) -> Handler:
     """The function that serves a request.
 
     Raises:
         ApiError: 405.
     """
-    method = request.method
-    if target.subresource:
-        verb = _SUBRESOURCES.get(target.subresource, {}).get(method)
-        if verb is None:
-            raise method_not_allowed()
-        return verb
-    route = (_OBJECT if target.name else _COLLECTION).get(method)
-    if target.watch and method == "GET":
-        return WATCH
-    if route is None or route[0] not in target.resource.verbs:
+    handler = _find(target, request)
+    if handler is None:
         raise method_not_allowed()
-    if route[1] is LIST and wants_watch(request):
-        return WATCH
-    return route[1]
+    return handler
+
+
+def _find(target: Target, request: Request) -> Handler | None:
+    method, resource = request.method, target.resource
+    if target.subresource:
+        return _SUBRESOURCES.get(target.subresource, {}).get(method)
+    if target.watch:
+        return _watch if method == "GET" and "watch" in resource.verbs else None
+    verb, handler = (_OBJECT if target.name else _COLLECTION).get(method, ("", None))
+    if verb not in resource.verbs or (verb == "create" and resource.namespaced and not target.namespace):
+        return None
+    if verb == "list" and wants_watch(request):
+        return _watch
+    return _special(target, verb) or handler
+
+
+def _special(target: Target, verb: str) -> Handler | None:
+    """The handler of a resource that is not simply stored."""
+    if target.resource in reviews.REVIEWS:
+        return _object(reviews.create)
+    if target.resource is BINDINGS:
+        return _object(binding.create)
+    if target.resource is COMPONENTSTATUSES:
+        return _object(componentstatuses.get if verb == "get" else componentstatuses.find)
+    return None
 
 
 def wants_watch(request: Request) -> bool:
     """Whether a list request asks for a watch; what does not read as a boolean counts as true."""
+    if not request.query:
+        return False
     value = request.parameter("watch")
     return value is not None and value not in {"", "0", "f", "F", "FALSE", "false", "False"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -13,16 +13,18 @@ from refimpl.apiserver import (
     authentication,
     encoding,
     kinds,
+    kubelets,
     negotiation,
     paths,
-    read,
     rendering,
     routes,
-    watch,
 )
-from refimpl.apiserver.authentication import Authenticator, Credentials, Subject
+from refimpl.apiserver.authentication import Credentials, Subject
 from refimpl.apiserver.call import Call
+from refimpl.apiserver.kubelets import Kubelets
+from refimpl.apiserver.paths import Target
 from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.security import ALLOW_ALL, Security
 from refimpl.apiserver.strategy import Strategy
 from refimpl.clock import Clock
 from refimpl.storage.base import Store
@@ -41,7 +43,8 @@ class ApiServer:
     Args:
         store: where objects are kept.
         clock: time, randomness, uids.
-        authenticators: asked in order who sent a request from outside.
+        security: who is who, and who may do what.
+        kubelets: the way to the nodes, for logs and exec.
         pages: what is served besides resources.
         strategies: behaviour by row of the resource table.
     """
@@ -51,13 +54,15 @@ class ApiServer:
         store: Store,
         clock: Clock,
         *,
-        authenticators: Sequence[Authenticator] = (),
+        security: Security = ALLOW_ALL,
+        kubelets: Kubelets = kubelets.unreachable,
         pages: Sequence[Page] = (),
         strategies: Callable[[Resource], Strategy] = kinds.strategy_for,
     ) -> None:
         self.clock = clock
         self.registry = Registry(store, strategies)
-        self._authenticators = authenticators
+        self._security = security
+        self._kubelets = kubelets
         self._pages = pages
         self._strategies = strategies
 
@@ -83,7 +88,9 @@ class ApiServer:
         """
         warnings: list[str] = []
         try:
-            user = authentication.authenticate(self._authenticators, Credentials(request.headers, subject, warnings))
+            user = authentication.authenticate(
+                self._security.authenticators, Credentials(request.headers, subject, warnings)
+            )
             request = authentication.impersonated(attrs.evolve(request, user=user))
         except ApiError as error:
             return rendering.render_error(request, error, warnings)
@@ -96,26 +103,26 @@ class ApiServer:
             target = paths.parse(request.path)
             if target is None:
                 return self._page(request)
-            verb = routes.find(target, request)
+            handler = routes.find(target, request)
             negotiation.check_media_type(request)
             if len(request.body) > MAX_BODY:
                 raise request_entity_too_large(f"Request entity too large: limit is {MAX_BODY}")
-            form = negotiation.form_of(request)
-            strategy = self._strategies(target.resource)
-            call = Call(request, target, strategy, self.registry, self.clock, form, warnings)
-            if verb is routes.LIST:
-                return rendering.render_list(call, await read.find(call))
-            if verb is routes.WATCH:
-                return await self._watch(call)
-            return rendering.render(call, await verb(call))
+            return await handler(self._call(request, target, warnings))
         except ApiError as error:
             return rendering.render_error(request, error, warnings)
 
-    async def _watch(self, call: Call) -> Response:
-        stream = await watch.start(call)
-        body: AsyncIterator[bytes] = _once(stream) if isinstance(stream, bytes) else stream
-        headers = [*rendering.JSON_HEADERS, *(("warning", rendering.warning(text)) for text in call.warnings)]
-        return Response(200, body, tuple(headers))
+    def _call(self, request: Request, target: Target, warnings: list[str]) -> Call:
+        return Call(
+            request,
+            target,
+            self._strategies(target.resource),
+            self.registry,
+            self.clock,
+            negotiation.form_of(request),
+            self._security,
+            self._kubelets,
+            warnings,
+        )
 
     def _page(self, request: Request) -> Response:
         for page in self._pages:
@@ -128,7 +135,3 @@ class ApiServer:
 NOT_FOUND = Response(
     404, b"404 page not found\n", (("content-type", "text/plain; charset=utf-8"), rendering.CACHE_CONTROL)
 )
-
-
-async def _once(chunk: bytes) -> AsyncIterator[bytes]:
-    yield chunk

@@ -26,6 +26,7 @@ class Pods(Kind):
     has_generation: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True
     answers_delete_with_object: ClassVar[bool] = True
+    graceful: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAMESPACED_LABELS,

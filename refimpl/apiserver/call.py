@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from refimpl.api import schema
 from refimpl.api.errors import Object, bad_request
 from refimpl.api.http import Request
 from refimpl.apiserver.kubelets import Kubelets, unreachable
@@ -62,7 +63,15 @@ class Call:
 
     def describe(self, path: str) -> str:
         """The documentation of a field of the target's kind; empty when there is none."""
-        return ""
+        resource = self.target.resource
+        found: schema.Type | None = schema.of_kind(resource.api_version, resource.kind)
+        text = ""
+        for name in path.split("."):
+            if not isinstance(found, schema.Struct) or name not in found.fields:
+                return ""
+            field = found.fields[name]
+            text, found = field.description, field.type
+        return text
 
     def flag(self, name: str) -> bool:
         """A boolean query parameter; what does not read as a boolean counts as true when it is not empty.

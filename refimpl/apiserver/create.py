@@ -11,7 +11,7 @@ from refimpl.storage.base import Mismatch
 
 _MAX_GENERATED_BASE = 58
 _ATTEMPTS = 8
-_SERVER_FIELDS = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "generation")
+_SERVER_FIELDS = ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "resourceVersion")
 
 
 async def create(call: Call) -> Answer:
@@ -29,7 +29,7 @@ async def store_new(call: Call, obj: Object, *, dry_run: bool) -> Answer:
     """Completes, checks and stores a new object; also the way of a PUT that creates."""
     metadata = obj["metadata"]
     check_namespace(call, metadata)
-    if metadata.get("resourceVersion", "").isdigit():
+    if metadata.get("resourceVersion", "").strip("0").isdigit():
         raise failure(500, "", "resourceVersion should not be set on objects to be created")
     for attempt in range(_ATTEMPTS):
         complete_metadata(call, metadata)

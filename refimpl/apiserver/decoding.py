@@ -72,18 +72,20 @@ def cannot_handle(resource: Resource, why: str) -> ApiError:
 
 def wrong_kind(resource: Resource, kind: str, api_version: str) -> str:
     """What is said about an object of another kind or version."""
-    version = api_version.rpartition("/")[2]
     if api_version == "__internal":
         return f"the API version in the data ({api_version}) does not match the expected API version (v1)"
-    known = (api_version, kind) in _KINDS
-    package = resource.group.partition(".")[0] or "core"
-    why = (
-        f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
-        if known
-        else f'no kind "{kind}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
-    )
-    shown = version if known else api_version
+    shown = api_version.rpartition("/")[2] if (api_version, kind) in _KINDS else api_version
+    why = not_convertible(resource, kind, api_version)
     return f'{kind} in version "{shown}" cannot be handled as a {resource.kind}: {why}'
+
+
+def not_convertible(resource: Resource, kind: str, api_version: str) -> str:
+    """Why an object of another kind or version cannot become one of the resource's."""
+    if (api_version, kind) not in _KINDS:
+        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
+    package = resource.group.partition(".")[0] or "core"
+    version = api_version.rpartition("/")[2]
+    return f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
 
 
 def read_tree(call: Call, kind: str) -> Object:

@@ -96,29 +96,21 @@ def _report(
 def _decoded(
     call: Call, resource: Resource, struct: Struct, patched: Object, refuse: Callable[[str], ApiError]
 ) -> Object:
-    kind, api_version = patched.get("kind"), patched.get("apiVersion")
-    if (kind, api_version) != (resource.kind, resource.api_version):
-        raise bad_request(decoding.wrong_kind(resource, str(kind or ""), str(api_version or "")))
+    """The patched object as a typed server holds it; a patch may not make another kind of it."""
+    kind, api_version = str(patched.get("kind") or ""), str(patched.get("apiVersion") or "")
     try:
+        if (kind, api_version) != (resource.kind, resource.api_version):
+            other = schema.of_kind(api_version, kind)
+            if other is not None:
+                typed.decode_struct(other, patched)
+            raise refuse(decoding.not_convertible(resource, kind, api_version))
         obj = typed.decode_struct(struct, patched)
     except typed.DecodeError as wrong:
         raise refuse(str(wrong)) from None
-    metadata = obj["metadata"] = obj.get("metadata") or {}
-    check_identity(call, metadata)
+    obj["metadata"] = obj.get("metadata") or {}
+    update.check_name(call, obj["metadata"])
+    create.check_namespace(call, obj["metadata"])
     return {**obj, "kind": resource.kind, "apiVersion": resource.api_version}
-
-
-def check_identity(call: Call, metadata: Object) -> None:
-    """Name and namespace of a patched object must stay those of the URL.
-
-    Raises:
-        ApiError: 400.
-    """
-    name = metadata.get("name") or call.target.name
-    if name != call.target.name:
-        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.target.name})")
-    metadata["name"] = name
-    create.check_namespace(call, metadata)
 
 
 async def _apply(call: Call, options: WriteOptions) -> Answer:
@@ -163,5 +155,7 @@ def _applied(call: Call, resource: Resource) -> Object:
     except typed.DecodeError as wrong:
         raise failure(500, "", f"{about}, Kind={resource.kind}): {wrong}") from None
     metadata = document.get("metadata") or {}
-    check_identity(call, metadata)
+    metadata.setdefault("name", name)
+    update.check_name(call, metadata)
+    create.check_namespace(call, metadata)
     return {**document, "metadata": metadata}

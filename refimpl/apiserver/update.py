@@ -18,7 +18,7 @@ from refimpl.api.errors import (
     invalid,
     not_found,
 )
-from refimpl.apiserver import admission, create, decoding, listoptions, writeoptions
+from refimpl.apiserver import admission, create, decoding, writeoptions
 from refimpl.apiserver.cache import Entry
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import metadata as metadata_rules
@@ -129,7 +129,7 @@ def check_version(call: Call, entry: Entry, metadata: Object) -> None:
         if call.request.method == "PUT" and not call.strategy.update_without_version:
             raise _version_required(call)
     elif not (given.isascii() and given.isdigit()):
-        raise failure(500, "", listoptions.unreadable_version(given))
+        raise failure(500, "", f'strconv.ParseUint: parsing "{given}": invalid syntax')
     elif int(given) != entry.revision:
         raise conflict(target.resource, target.name, OBJECT_MODIFIED)
 

@@ -140,7 +140,8 @@ def forbidden(resource: Resource, name: str, why: str, causes: Iterable[Cause] =
 def invalid(resource: Resource, name: str, causes: Iterable[Cause]) -> ApiError:
     """422: the object was understood but breaks a rule."""
     listed = list(causes)
-    texts = [f"{cause.field}: {cause.message}" for cause in listed]
+    # The causes keep what was found twice, the text does not: so does the original.
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in listed))
     text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     qualified_kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     details: Object = {"name": name} if name else {}

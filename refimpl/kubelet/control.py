@@ -1,0 +1,85 @@
+"""Local control: what tests turn on a node. Off unless the configuration asks for it.
+
+The same operations are offered by the kubelet's server under `/control`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from refimpl.kubelet.capacity import Device
+from refimpl.kubelet.runtime.base import RuntimeStatus
+from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+from refimpl.kubelet.selfcheck import SelfCheck
+from refimpl.kubelet.stats import PodUsage, SettableStats, Signal
+
+
+class NotControllable(Exception):
+    """The operation needs a simulated runtime or settable statistics, and this node has the real ones."""
+
+
+class Control:
+    """The levers of one node.
+
+    Args:
+        check: its self-check.
+        runtime: its runtime, where it is simulated.
+        stats: its statistics, where they can be set.
+        find: the uid of a pod by namespace and name.
+    """
+
+    def __init__(
+        self,
+        check: SelfCheck,
+        runtime: SimulatedRuntime | None,
+        stats: SettableStats | None,
+        find: Callable[[str, str], str],
+    ) -> None:
+        self._check = check
+        self._runtime = runtime
+        self._stats = stats
+        self._find = find
+
+    def set_available(self, signal: Signal, available: int) -> None:
+        """Says how much memory (bytes), disk or how many process ids are free."""
+        self._settable.set_available(signal, available)
+
+    def reset(self, signal: Signal) -> None:
+        """Everything of a signal is free again."""
+        self._settable.reset(signal)
+
+    def set_devices(self, resource: str, healthy: int, unhealthy: int = 0) -> None:
+        """Says how many devices of a resource a plugin manages."""
+        self._check.devices[resource] = Device(healthy, unhealthy)
+
+    def remove_plugin(self, resource: str) -> None:
+        """The plugin of a resource goes away: none is left, but the resource stays known."""
+        self._check.devices[resource] = Device(0)
+
+    def exit_container(self, namespace: str, pod: str, container: str, exit_code: int, reason: str = "") -> None:
+        """Ends a container's process with an exit code."""
+        self._simulated.exit_container(self._find(namespace, pod), container, exit_code, reason=reason)
+
+    def set_usage(self, namespace: str, pod: str, usage: PodUsage) -> None:
+        """Says what a pod uses."""
+        self._simulated.set_usage(self._find(namespace, pod), usage)
+
+    def set_runtime_down(self, *, down: bool) -> None:
+        """The runtime stops or resumes answering."""
+        self._simulated.set_down(down=down)
+
+    def set_network(self, error: str) -> None:
+        """The pod network fails for a reason, or works again when that is empty."""
+        self._simulated.set_status(RuntimeStatus(network_error=error))
+
+    @property
+    def _simulated(self) -> SimulatedRuntime:
+        if self._runtime is None:
+            raise NotControllable("the container runtime is not simulated")
+        return self._runtime
+
+    @property
+    def _settable(self) -> SettableStats:
+        if self._stats is None:
+            raise NotControllable("the statistics are those of the machine")
+        return self._stats

@@ -1,0 +1,286 @@
+"""The kubelet: all parts of a node put together.
+
+    kubelet = Kubelet(client, clock, KubeletConfig(hostname_override="n1"), SimulatedRuntime(clock), host)
+    await kubelet.run()    # until cancelled
+
+Cancelling is stopping the process: nothing is written, containers run on, the Lease ages. Running it again, or a new
+`Kubelet` on the same runtime, is a restart: nothing is remembered but what API and runtime know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+from refimpl.api.errors import Object
+from refimpl.api.resources import NODES, PODS
+from refimpl.client.client import Client
+from refimpl.client.events import EventRecorder, reference_to
+from refimpl.client.informer import Informer
+from refimpl.clock import Clock
+from refimpl.kubelet import capacity, eviction
+from refimpl.kubelet.addresses import NoAddress, internal_ips
+from refimpl.kubelet.capacity import Device
+from refimpl.kubelet.config import ConfigError, KubeletConfig, validate
+from refimpl.kubelet.control import Control
+from refimpl.kubelet.heartbeat import StatusReporter
+from refimpl.kubelet.heartbeatclient import HeartbeatClient, Reconnect
+from refimpl.kubelet.host import HostFacts
+from refimpl.kubelet.lease import LeaseController
+from refimpl.kubelet.nodestatus import Identity, NodeEvent, initial_node, with_status
+from refimpl.kubelet.podmanager import PodManager
+from refimpl.kubelet.podworker import PodWorkers
+from refimpl.kubelet.registration import Registrar
+from refimpl.kubelet.runtime.base import Runtime
+from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+from refimpl.kubelet.selfcheck import SelfCheck
+from refimpl.kubelet.stats import SettableStats, StatsProvider
+from refimpl.kubelet.statusmanager import SYNC_PERIOD, StatusManager
+from refimpl.kubelet.thresholds import thresholds
+from refimpl.kubelet.workercontext import WorkerContext
+
+log = logging.getLogger(__name__)
+
+MONITORING_PERIOD: Final = SYNC_PERIOD
+"""Seconds between two looks at pressure, runtime and pod statuses."""
+
+
+class Kubelet:
+    """One node.
+
+    Args:
+        client: the API, as this node.
+        clock: time, randomness, uids.
+        config: settings.
+        runtime: where containers live; it may have some already.
+        host: the machine.
+        recorder: where events go; None for a node that tells none. It is run along.
+        stats: how much of the machine is in use; None means everything is free until the control says otherwise.
+        reconnect: closes the client's connections, for heartbeats that fail repeatedly.
+
+    Raises:
+        ConfigError: no kubelet starts with these settings.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        config: KubeletConfig,
+        runtime: Runtime,
+        host: HostFacts,
+        recorder: EventRecorder | None = None,
+        *,
+        stats: StatsProvider | None = None,
+        reconnect: Reconnect | None = None,
+    ) -> None:
+        self.identity = Identity(config, host, thresholds(config))
+        self.name = self.identity.name
+        validate(config, self.name)
+        _check_reservations(self.identity)
+        self.runtime = runtime
+        self._client = client
+        self._clock = clock
+        self._config = config
+        self._recorder = recorder
+        self._stats = stats if stats is not None else SettableStats(host)
+        self._reconnect = reconnect
+        self._devices: dict[str, Device] = {}
+        self._started = False
+        self._build()
+
+    async def run(self) -> None:
+        """Is a node until cancelled.
+
+        Raises:
+            RuntimeUnavailable: there is no container runtime; nothing was registered.
+        """
+        if self._started:
+            self._build()
+        self._started = True
+        await self.runtime.start(self.workers.changed)
+        self.record(NodeEvent("Normal", "Starting", "Starting kubelet."))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, part in self._parts():
+                    group.create_task(part, name=f"kubelet {self.name} {name}")
+        finally:
+            await self.runtime.stop()
+
+    async def _register_and_report(self) -> None:
+        """Registers, then reports on the node until cancelled."""
+        rules = self._config.rules
+        created = await self._registrar.register() if self._config.register_node else False
+        if rules.fast_ready or not created:
+            await self.check.check_runtime()
+        self.workers.kick_all()
+        await self.reporter.tick()
+        await self.check.check_runtime()
+        self.workers.kick_all()
+        await self.reporter.run()
+
+    async def _monitor(self) -> None:
+        """Looks at pressure, runtime and pod statuses every ten seconds until cancelled."""
+        while True:
+            await self._clock.sleep(MONITORING_PERIOD)
+            self.check.sample()
+            self._relieve()
+            blocked = self._blocked()
+            await self.check.check_runtime()
+            if blocked and not self._blocked():
+                self.workers.kick_all()
+            self.statuses.batch()
+
+    async def _follow_pods(self) -> None:
+        """Follows the pods of this node; what the API does not know is stopped once the API was read."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.pods.run(), name=f"kubelet {self.name} pods informer")
+            await self.pods.synced.wait()
+            self.manager.clean_up()
+
+    def _relieve(self) -> None:
+        """Evicts one pod if a threshold asks for it."""
+        due = eviction.threshold_to_reclaim(self.check.eviction, self._clock.monotonic())
+        if due is None:
+            return
+        pod = eviction.choose(due.signal, self.manager.active(), lambda pod: self.runtime.usage(pod["metadata"]["uid"]))
+        if pod is None:
+            return
+        usage, rules = self.runtime.usage(pod["metadata"]["uid"]), self._config.rules
+        message = eviction.message(due, self.check.observations, pod, usage, rules)
+        grace = eviction.grace_period(due, self._config.eviction_max_pod_grace_period, rules)
+        self.manager.end(pod["metadata"]["uid"], eviction.REASON, message, grace=grace)
+
+    def admission_node(self) -> Object:
+        """This node as admission sees it: the API's copy, or the one to be registered, with current amounts."""
+        now, view = self._clock.timestamp(), self.check.view()
+        known = self.nodes.get(self.name)
+        return (with_status(known, self.identity, view, now) if known else initial_node(self.identity, view, now))[0]
+
+    def host_ips(self) -> Sequence[str]:
+        """The node's addresses; empty while it has none."""
+        try:
+            return internal_ips(self._config, self.identity.host, self.name)
+        except NoAddress:
+            return ()
+
+    def record(self, event: NodeEvent) -> None:
+        """Records an event about the node."""
+        if self._recorder is not None:
+            uid = self.name if self._config.rules.node_uid_in_events else ""
+            about = {"kind": "Node", "name": self.name, "uid": uid}
+            self._recorder.event(about, event.type, event.reason, event.message)
+
+    def record_pod(self, pod: Object, container: str, kind: str, reason: str, message: str) -> None:
+        """Records an event about a pod, or about one of its containers."""
+        if self._recorder is not None:
+            about = reference_to(pod)
+            if container:
+                about["fieldPath"] = f"spec.containers{{{container}}}"
+            self._recorder.event(about, kind, reason, message)
+
+    def _build(self) -> None:
+        """Makes every part anew, with no memory of an earlier run."""
+        client, clock = self._client, self._clock
+        self.check = SelfCheck(self.identity, clock, self.runtime, self._stats, self._devices)
+        self.nodes = Informer(client, NODES, clock, field_selector=f"metadata.name={self.name}")
+        self.pods = Informer(client, PODS, clock, field_selector=f"spec.nodeName={self.name}")
+        self._build_heartbeat()
+        self._build_pods()
+        self.control = self._levers() if self._config.local_control else None
+
+    def _build_heartbeat(self) -> None:
+        heartbeats = HeartbeatClient(self._client, self._config.heartbeat_timeout, self._reconnect)
+        self.lease = LeaseController(heartbeats, self._clock, self._config, self.name)
+        self._registrar = Registrar(self._client, self._clock, self._config.rules, self._initial_node)
+        self.reporter = StatusReporter(
+            heartbeats,
+            self._clock,
+            self.identity,
+            view=self.check.view,
+            cached=lambda: self.nodes.get(self.name),
+            record=self.record,
+        )
+
+    def _build_pods(self) -> None:
+        era = self._config.rules
+        self.statuses = StatusManager(
+            self._client,
+            self._clock,
+            era,
+            cached=lambda namespace, name: self.pods.get(name, namespace),
+            reclaimed=self._is_reclaimed,
+        )
+        context = WorkerContext(
+            client=self._client,
+            clock=self._clock,
+            runtime=self.runtime,
+            era=era,
+            longest_backoff=self._config.max_container_restart_period,
+            statuses=self.statuses,
+            host_ips=self.host_ips,
+            allocatable=lambda: self.admission_node()["status"]["allocatable"],
+            runtime_errors=self.check.runtime_errors,
+            network_errors=self.check.network_errors,
+            event=self.record_pod,
+        )
+        self.workers = PodWorkers(context)
+        self.manager = PodManager(
+            self._clock,
+            era,
+            self.name,
+            runtime=self.runtime,
+            workers=self.workers,
+            statuses=self.statuses,
+            node=self.admission_node,
+            pressures=lambda: self.check.eviction.conditions,
+            event=self.record_pod,
+        )
+        self.pods.add_handler(self.manager.handle)
+
+    def _parts(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        parts = [
+            ("node informer", self.nodes.run()),
+            ("pods", self._follow_pods()),
+            ("pod workers", self.workers.run()),
+            ("pod statuses", self.statuses.run()),
+            ("status", self._register_and_report()),
+            ("monitor", self._monitor()),
+        ]
+        if self._config.rules.has_lease:
+            parts.append(("lease", self.lease.run()))
+        if self._recorder is not None:
+            parts.append(("events", self._recorder.run()))
+        return parts
+
+    def _initial_node(self) -> Object:
+        return initial_node(self.identity, self.check.view(), self._clock.timestamp())[0]
+
+    def _is_reclaimed(self, uid: str) -> bool:
+        record = self.workers.records.get(uid)
+        return record is not None and record.reclaimed
+
+    def _blocked(self) -> bool:
+        return bool(self.check.runtime_errors() or self.check.network_errors())
+
+    def _levers(self) -> Control:
+        runtime = self.runtime if isinstance(self.runtime, SimulatedRuntime) else None
+        stats = self._stats if isinstance(self._stats, SettableStats) else None
+        return Control(self.check, runtime, stats, self._uid_of)
+
+    def _uid_of(self, namespace: str, name: str) -> str:
+        for record in self.workers.records.values():
+            if (record.namespace, record.name) == (namespace, name) and not record.over:
+                return record.uid
+        raise KeyError(f"{namespace}/{name}")
+
+
+def _check_reservations(identity: Identity) -> None:
+    """Refuses to keep back more than there is."""
+    found = capacity.capacity(identity.config, identity.host, {}, {})
+    kept = capacity.reservation(identity.config, found, identity.thresholds)
+    problems = capacity.over_reserved(found, kept)
+    if problems:
+        raise ConfigError(f"invalid Node Allocatable configuration. {' '.join(problems)}")

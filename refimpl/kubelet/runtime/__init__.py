@@ -1,0 +1,1 @@
+"""Where containers live: one protocol (`base`), several runtimes behind it."""

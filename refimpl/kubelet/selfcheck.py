@@ -1,0 +1,108 @@
+"""The self-check: everything a node asks itself before it says how it is.
+
+Disk, memory and process ids through the eviction thresholds; runtime and network by asking the runtime.
+
+Source: kubelet 1.36 `runtime.go` (`runtimeState`), `updateRuntimeUp`, `eviction_manager`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from refimpl.clock import Clock
+from refimpl.kubelet import eviction
+from refimpl.kubelet.capacity import Device
+from refimpl.kubelet.eviction import EvictionState, Observations
+from refimpl.kubelet.nodestatus import Identity, Image, SelfView
+from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
+from refimpl.kubelet.stats import StatsProvider
+
+RUNTIME_LIMIT: Final = 30.0
+"""Seconds without an answer after which the runtime counts as down."""
+
+NOT_CHECKED: Final = "container runtime status check may not have completed yet"
+
+
+def runtime_errors(checked: float | None, now: float, error: str) -> list[str]:
+    """What is wrong with the runtime.
+
+    Args:
+        checked: when it last said that it is well, in monotonic seconds; None before the first time.
+        now: monotonic seconds.
+        error: what it says about itself; empty when it is well.
+    """
+    if checked is None:
+        return [NOT_CHECKED] if not error else [error]
+    if now - checked > RUNTIME_LIMIT:
+        return ["container runtime is down"]
+    return [error] if error else []
+
+
+class SelfCheck:
+    """What the node knows about itself.
+
+    Args:
+        identity: who this kubelet is.
+        clock: time.
+        runtime: its container runtime.
+        stats: how much of the machine is in use.
+        devices: what device plugins manage; may change.
+    """
+
+    def __init__(
+        self, identity: Identity, clock: Clock, runtime: Runtime, stats: StatsProvider, devices: dict[str, Device]
+    ) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._runtime = runtime
+        self._stats = stats
+        self._checked: float | None = None
+        self._runtime_error = ""
+        self._network_error = ""
+        self.eviction = EvictionState()
+        self.observations: Observations = {}
+        self.devices = devices
+        self.images: tuple[Image, ...] = ()
+        self.port = identity.config.port
+
+    def sample(self) -> None:
+        """Looks at disk, memory and process ids, and updates the pressures in force."""
+        self.observations = self._stats.node()
+        self.eviction = eviction.observe(
+            self.eviction,
+            self._identity.thresholds,
+            self.observations,
+            self._clock.monotonic(),
+            transition_period=self._identity.config.eviction_pressure_transition_period,
+        )
+
+    async def check_runtime(self) -> None:
+        """Asks the runtime how it is."""
+        try:
+            status = await self._runtime.status()
+        except RuntimeUnavailable:
+            return
+        self._runtime_error = f"container runtime not ready: {status.error}" if status.error else ""
+        words = self._identity.config.rules.runtime_network_words
+        self._network_error = f"{words}{status.network_error}" if status.network_error else ""
+        if not status.error:
+            self._checked = self._clock.monotonic()
+
+    def runtime_errors(self) -> list[str]:
+        """Why no pod can be worked on; empty when the runtime is well."""
+        return runtime_errors(self._checked, self._clock.monotonic(), self._runtime_error)
+
+    def network_errors(self) -> list[str]:
+        """Why pods have no network; empty when they have."""
+        return [self._network_error] if self._network_error else []
+
+    def view(self) -> SelfView:
+        """Everything that goes into the Node's status."""
+        return SelfView(
+            pressures=self.eviction.conditions,
+            errors=(*self.runtime_errors(), *self.network_errors()),
+            devices=dict(self.devices),
+            runtime_version=f"{self._runtime.name}://{self._runtime.version}",
+            images=self.images,
+            port=self.port,
+        )

@@ -1,0 +1,21 @@
+"""Fixtures of the kubelet's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from kubelet_master import Master
+
+from refimpl.apiserver.server import ApiServer
+from refimpl.clock import Clock
+from refimpl.storage.memory import MemoryStore
+
+
+@pytest.fixture
+async def master(clock: Clock) -> AsyncIterator[Master]:
+    """A master that has just started."""
+    server = ApiServer(MemoryStore(), clock)
+    await server.start()
+    yield Master(server, clock)
+    await server.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -145,7 +146,17 @@ def parse(media: str, body: bytes) -> Any:
 def _first_line(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    for ours, theirs in _YAML_TEXTS:
+        problem = ours.sub(theirs, problem)
     return f"line {mark.line + 1}: {problem}" if mark is not None else problem
+
+
+_YAML_TEXTS = (
+    (re.compile("expected the node content, but found .*"), "did not find expected node content"),
+    (re.compile("expected ('.*'|<.*>|.*), but (got|found) .*"), r"did not find expected \1"),
+    (re.compile("not allowed here"), "not allowed in this context"),
+)
+"""PyYAML's words for what libyaml, and with it Go's yaml, says otherwise."""
 
 
 def unrecognized(kind: str, why: str, body: bytes) -> ApiError:

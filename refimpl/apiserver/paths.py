@@ -13,9 +13,10 @@ from functools import lru_cache
 
 import attrs
 
-from refimpl.api.errors import ApiError, failure
+from refimpl.api.errors import ApiError, bad_request, failure
 from refimpl.api.resources import NAMESPACES, TABLE, Resource, by_path
 
+_GROUPS = frozenset(row.group for row in TABLE)
 _GROUP_VERSIONS = frozenset((row.group, row.version) for row in TABLE)
 _NAMESPACE_SUBRESOURCES = frozenset(NAMESPACES.subresources)
 
@@ -46,6 +47,18 @@ def unknown_resource() -> ApiError:
     return failure(404, "NotFound", "the server could not find the requested resource", {})
 
 
+def check_segment(what: str, name: str) -> None:
+    """A name in a URL must not be one that paths give a meaning to.
+
+    Raises:
+        ApiError: 400.
+    """
+    if name in {".", ".."}:
+        raise bad_request(f"{what} parameter invalid: \"{name}\": may not be '{name}'")
+    if "%" in name:
+        raise bad_request(f"{what} parameter invalid: \"{name}\": may not contain '%'")
+
+
 @lru_cache(maxsize=65536)
 def parse(path: str) -> Target | None:
     """Reads a resource URL.
@@ -56,15 +69,17 @@ def parse(path: str) -> Target | None:
     Raises:
         ApiError: 404, the group version is served but the path names nothing in it.
     """
-    parts = path.strip("/").split("/")
+    parts = path.removesuffix("/").split("/")[1:]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return None
-    if (group, version) not in _GROUP_VERSIONS:
+    if group not in _GROUPS:
         return None
+    if (group, version) not in _GROUP_VERSIONS:
+        raise unknown_resource()
     watch = rest[0] == "watch" and len(rest) > 1
     return _resolve(group, version, rest[1:] if watch else rest, watch=watch)
 
@@ -84,6 +99,8 @@ def _resolve(group: str, version: str, parts: Sequence[str], *, watch: bool) -> 
         or (below_namespace and not resource.namespaced)
         or (name and resource.namespaced and not below_namespace)
         or (subresource and subresource not in resource.subresources)
+        or "" in parts
     ):
         raise unknown_resource()
+    check_segment("Name", name)
     return Target(resource, namespace, name, subresource, "/".join(parts[3:]), watch)

@@ -8,10 +8,11 @@ import attrs
 
 from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
-from refimpl.api.resources import NAMESPACES, Resource
+from refimpl.api.resources import Resource
 from refimpl.apiserver import (
     authentication,
-    encoding,
+    bootstrap,
+    health,
     kinds,
     kubelets,
     negotiation,
@@ -29,7 +30,6 @@ from refimpl.apiserver.strategy import Strategy
 from refimpl.clock import Clock
 from refimpl.storage.base import Store
 
-SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 MAX_BODY = 3 * 1024 * 1024
 """Bytes of a request body."""
 
@@ -63,16 +63,14 @@ class ApiServer:
         self.registry = Registry(store, strategies)
         self._security = security
         self._kubelets = kubelets
-        self._pages = pages
+        self.health = health.Health()
+        self._pages = (self.health.page, health.version_page, *pages)
         self._strategies = strategies
 
     async def start(self) -> None:
-        """Loads the store and makes the system namespaces."""
+        """Loads the store and makes what every cluster has."""
         await self.registry.start()
-        for name in SYSTEM_NAMESPACES:
-            if self.registry.entry(NAMESPACES, name) is None:
-                body = encoding.encode({"metadata": {"name": name}})
-                await self.handle(Request("POST", NAMESPACES.path(), body=body))
+        await bootstrap.fill(self.registry, self.handle)
         self.registry.begin_history()
 
     async def close(self) -> None:

@@ -1,0 +1,104 @@
+"""`/healthz`, `/livez`, `/readyz`, their single checks, and `/version`.
+
+Source: apiserver 1.36, `server/healthz`. The checks are those that mean something here.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+
+from refimpl.api.http import Request, Response
+from refimpl.apiserver import encoding, negotiation, rendering
+
+VERSION = "v1.36.2+node-contract"
+"""The release whose behaviour is implemented; the part after `+` says by whom."""
+
+_TEXT = (("content-type", "text/plain; charset=utf-8"), rendering.CACHE_CONTROL)
+_ENDPOINTS = frozenset({"healthz", "livez", "readyz"})
+CHECKS = ("ping", "etcd")
+"""`etcd` is the store, under the name monitoring looks for."""
+
+
+class Health:
+    """The health pages of one server.
+
+    Attributes:
+        failing: names of checks that fail, with the reason.
+    """
+
+    def __init__(self) -> None:
+        self.failing: dict[str, str] = {}
+
+    def page(self, request: Request) -> Response | None:
+        """Answers the health pages; None for any other path."""
+        endpoint, _, check = request.path[1:].partition("/")
+        if endpoint not in _ENDPOINTS or request.path.endswith("/"):
+            return None
+        if check:
+            return self._one(check)
+        return self._all(request, endpoint)
+
+    def _one(self, check: str) -> Response | None:
+        if check not in CHECKS:
+            return None
+        failure = self.failing.get(check)
+        return _text(200, "ok") if failure is None else _text(500, f"internal server error: {failure}")
+
+    def _all(self, request: Request, endpoint: str) -> Response:
+        excluded = {value for key, value in request.query if key == "exclude"}
+        failing = {check: why for check, why in self.failing.items() if check not in excluded}
+        verbose = request.parameter("verbose") is not None
+        if failing:
+            return _text(500, _report(endpoint, self.failing, excluded))
+        text = _report(endpoint, {}, excluded) if verbose else "ok"
+        return _text(200, "" if request.method == "HEAD" else text)
+
+
+def _report(endpoint: str, failing: Mapping[str, str], excluded: set[str]) -> str:
+    lines = []
+    for check in CHECKS:
+        if check in excluded:
+            lines.append(f"[+]{check} excluded: ok")
+        elif check in failing:
+            lines.append(f"[-]{check} failed: {failing[check]}")
+        else:
+            lines.append(f"[+]{check} ok")
+    lines.append(f"{endpoint} check {'failed' if failing else 'passed'}")
+    return "\n".join(lines) + "\n"
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, text.encode(), _TEXT)
+
+
+def version_page(request: Request) -> Response | None:
+    """Answers `/version`: indented, and open to whoever may ask at all."""
+    if request.path.rstrip("/") != "/version":
+        return None
+    form = negotiation.Form(pretty=True)
+    return rendering.finish(request, 200, encoding.encode(version_info()), form)
+
+
+def version_info() -> Mapping[str, str]:
+    """The fields of `/version`."""
+    major, minor, _ = VERSION[1:].split(".", 2)
+    return {
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
+        "gitVersion": VERSION,
+        "gitCommit": "",
+        "gitTreeState": "",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": platform.python_implementation().lower(),
+        "platform": f"{platform.system().lower()}/{_architecture(platform.machine())}",
+    }
+
+
+def _architecture(machine: str) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)

@@ -109,9 +109,15 @@ def _about(resource: Resource, name: str, **more: Any) -> Object:
     return details
 
 
+def _quoted(name: str) -> str:
+    """A name from a URL, which may hold anything, in quotes."""
+    printable = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in name)
+    return f'"{printable}"'
+
+
 def not_found(resource: Resource, name: str) -> ApiError:
     """404: no object of that name."""
-    message = f'{resource.qualified_plural} "{name}" not found'
+    message = f"{resource.qualified_plural} {_quoted(name)} not found"
     return failure(404, "NotFound", message, _about(resource, name))
 
 

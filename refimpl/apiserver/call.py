@@ -12,6 +12,7 @@ from refimpl.apiserver.negotiation import PLAIN, Form
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.security import ALLOW_ALL, Security
+from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.apiserver.strategy import Context, Operation, Strategy
 from refimpl.clock import Clock
 
@@ -32,6 +33,7 @@ class Call:
         form: how the answer is written.
         security: who may do what.
         kubelets: the way to the nodes.
+        settings: what the operator chose.
         warnings: texts for `Warning` headers of the answer.
     """
 
@@ -43,6 +45,7 @@ class Call:
     form: Form = PLAIN
     security: Security = ALLOW_ALL
     kubelets: Kubelets = unreachable
+    settings: Settings = DEFAULTS
     warnings: list[str] = attrs.field(factory=list)
 
     def context(self, operation: Operation, *, name: str | None = None, dry_run: bool = False) -> Context:
@@ -57,6 +60,7 @@ class Call:
             name=target.name if name is None else name,
             clock=self.clock,
             reader=self.registry,
+            settings=self.settings,
             dry_run=dry_run,
             warnings=self.warnings,
         )

@@ -19,6 +19,21 @@ ACCEPTED = f"{JSON}, {YAML}"
 
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 _KINDS = frozenset((row.api_version, kind) for row in TABLE for kind in (row.kind, row.list_kind)) | {("v1", "List")}
+_NOT_SERVED = frozenset(
+    {
+        "apps/v1beta1",
+        "apps/v1beta2",
+        "batch/v1beta1",
+        "coordination.k8s.io/v1beta1",
+        "discovery.k8s.io/v1beta1",
+        "events.k8s.io/v1beta1",
+        "policy/v1beta1",
+        "rbac.authorization.k8s.io/v1beta1",
+        "scheduling.k8s.io/v1beta1",
+        "storage.k8s.io/v1beta1",
+    }
+)
+"""Versions that release 1.36 still knows and no longer serves."""
 _QUOTED = 30
 
 
@@ -73,8 +88,9 @@ def cannot_handle(resource: Resource, why: str) -> ApiError:
 
 def wrong_kind(resource: Resource, kind: str, api_version: str) -> str:
     """What is said about an object of another kind or version."""
-    if api_version == "__internal":
-        return f"the API version in the data ({api_version}) does not match the expected API version (v1)"
+    if api_version == "__internal" or (kind == resource.kind and api_version in _NOT_SERVED):
+        expected = resource.api_version
+        return f"the API version in the data ({api_version}) does not match the expected API version ({expected})"
     shown = api_version.rpartition("/")[2] if (api_version, kind) in _KINDS else api_version
     why = not_convertible(resource, kind, api_version)
     return f'{kind} in version "{shown}" cannot be handled as a {resource.kind}: {why}'

@@ -1,21 +1,18 @@
-"""`/healthz`, `/livez`, `/readyz`, their single checks, and `/version`.
+"""`/healthz`, `/livez`, `/readyz` and their single checks.
 
 Source: apiserver 1.36, `server/healthz`. The checks are those that mean something here.
 """
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 
 from refimpl.api.http import Request, Response
-from refimpl.apiserver import encoding, negotiation, rendering
-
-VERSION = "v1.36.2+node-contract"
-"""The release whose behaviour is implemented; the part after `+` says by whom."""
+from refimpl.apiserver import rendering
 
 _TEXT = (("content-type", "text/plain; charset=utf-8"), rendering.CACHE_CONTROL)
 _ENDPOINTS = frozenset({"healthz", "livez", "readyz"})
+PATHS = ("/healthz", "/livez", "/readyz")
 CHECKS = ("ping", "etcd")
 """`etcd` is the store, under the name monitoring looks for."""
 
@@ -70,35 +67,3 @@ def _report(endpoint: str, failing: Mapping[str, str], excluded: set[str]) -> st
 
 def _text(status: int, text: str) -> Response:
     return Response(status, text.encode(), _TEXT)
-
-
-def version_page(request: Request) -> Response | None:
-    """Answers `/version`: indented, and open to whoever may ask at all."""
-    if request.path.rstrip("/") != "/version":
-        return None
-    form = negotiation.Form(pretty=True)
-    return rendering.finish(request, 200, encoding.encode(version_info()), form)
-
-
-def version_info() -> Mapping[str, str]:
-    """The fields of `/version`."""
-    major, minor, _ = VERSION[1:].split(".", 2)
-    return {
-        "major": major,
-        "minor": minor,
-        "emulationMajor": major,
-        "emulationMinor": minor,
-        "minCompatibilityMajor": major,
-        "minCompatibilityMinor": str(int(minor) - 1),
-        "gitVersion": VERSION,
-        "gitCommit": "",
-        "gitTreeState": "",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": f"python{platform.python_version()}",
-        "compiler": platform.python_implementation().lower(),
-        "platform": f"{platform.system().lower()}/{_architecture(platform.machine())}",
-    }
-
-
-def _architecture(machine: str) -> str:
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)

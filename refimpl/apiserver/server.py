@@ -22,10 +22,12 @@ from refimpl.apiserver import (
 )
 from refimpl.apiserver.authentication import Credentials, Subject
 from refimpl.apiserver.call import Call
+from refimpl.apiserver.discovery import Discovery
 from refimpl.apiserver.kubelets import Kubelets
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.security import ALLOW_ALL, Security
+from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.apiserver.strategy import Strategy
 from refimpl.clock import Clock
 from refimpl.storage.base import Store
@@ -45,7 +47,8 @@ class ApiServer:
         clock: time, randomness, uids.
         security: who is who, and who may do what.
         kubelets: the way to the nodes, for logs and exec.
-        pages: what is served besides resources.
+        pages: what is served besides resources, health and discovery.
+        settings: what the operator chose.
         strategies: behaviour by row of the resource table.
     """
 
@@ -57,14 +60,16 @@ class ApiServer:
         security: Security = ALLOW_ALL,
         kubelets: Kubelets = kubelets.unreachable,
         pages: Sequence[Page] = (),
+        settings: Settings = DEFAULTS,
         strategies: Callable[[Resource], Strategy] = kinds.strategy_for,
     ) -> None:
         self.clock = clock
         self.registry = Registry(store, strategies)
         self._security = security
         self._kubelets = kubelets
+        self._settings = settings
         self.health = health.Health()
-        self._pages = (self.health.page, health.version_page, *pages)
+        self._pages = (self.health.page, Discovery(other_paths=health.PATHS).page, *pages)
         self._strategies = strategies
 
     async def start(self) -> None:
@@ -119,6 +124,7 @@ class ApiServer:
             negotiation.form_of(request),
             self._security,
             self._kubelets,
+            self._settings,
             warnings,
         )
 

@@ -209,32 +209,3 @@ def test_an_unacceptable_form_is_406(served):
     with pytest.raises(ApiError) as refused:
         get(served, "/apis", accept="text/html")
     assert refused.value.code == 406
-
-
-# health
-
-
-def ask(path, method="GET", query=()):
-    return health.page(Request(method, path, query=query))
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/healthz/ping", "/livez/etcd", "/readyz/shutdown"])
-def test_a_server_that_answers_is_well(path):
-    answer = ask(path)
-    assert (answer.status, answer.body, answer.header("content-type")) == (200, b"ok", "text/plain; charset=utf-8")
-
-
-@pytest.mark.parametrize("path", ["/healthz/", "/healthz/nosuchcheck", "/readyz/etcd", "/health"])
-def test_there_are_no_other_checks(path):
-    assert ask(path) is None
-
-
-def test_verbose_health_lists_the_checks():
-    assert ask("/livez", query=(("verbose", ""),)).body == (b"[+]ping ok\n[+]log ok\n[+]etcd ok\nlivez check passed\n")
-    excluded = ask("/readyz", query=(("verbose", ""), ("exclude", "log"), ("exclude", "etcd"))).body
-    assert b"[+]log excluded: ok\n" in excluded
-    assert b'warn: some health checks cannot be excluded: no matches for "etcd"\nreadyz check passed\n' in excluded
-
-
-def test_head_has_no_body():
-    assert ask("/healthz", "HEAD").body == b""

@@ -90,12 +90,12 @@ class Clock:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 with whole seconds, UTC, as `metav1.Time` is written."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def format_micro_time(moment: datetime) -> str:
     """RFC 3339 with six fractional digits, UTC, as `metav1.MicroTime` is written."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -1,7 +1,7 @@
 """A whole cluster in one process: API server, controllers, scheduler and any number of nodes on one event loop.
 
 On a virtual loop this is the suite's default target: five minutes of toleration pass in no time, and one seed gives one
-history. On a live loop it is a convenient small cluster. The components are exactly those that `refimpl.commands` starts
+history. On a live loop it is a convenient small cluster. The components are exactly those `refimpl.commands` starts
 as processes; here they reach the API server by a function call.
 
     async with Cluster(ClusterConfig(nodes=3), Clock.virtual(seed=1)) as cluster:
@@ -15,25 +15,24 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import attrs
 
 from refimpl.api.http import ADMIN, User
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
+from refimpl.client.events import EventRecorder
 from refimpl.client.transport import DirectTransport
 from refimpl.clock import Clock
 from refimpl.controllers.initializers import ControllerManagerConfig, selected_controllers
 from refimpl.controllers.runner import ControllerManager
-from refimpl.kubelet.config import KubeletConfig
+from refimpl.kubelet import Kubelet, KubeletConfig
 from refimpl.kubelet.host import HostFacts, simulated_host
+from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.scheduler import Scheduler, SchedulerConfig
 from refimpl.storage.base import Store
 from refimpl.storage.memory import MemoryStore
-
-if TYPE_CHECKING:
-    from refimpl.kubelet import Kubelet
 
 
 @attrs.frozen
@@ -55,15 +54,19 @@ class ClusterConfig:
 
 @attrs.define(eq=False)
 class Node:
-    """A node of the cluster.
+    """A node of the cluster: the machine, its containers, and the agent while it runs.
 
     Attributes:
-        name: its name.
-        kubelet: the agent; its runtime keeps containers when the agent is stopped.
+        config: settings of its agent.
+        host: the machine.
+        runtime: keeps the containers, also while no agent runs.
+        kubelet: the agent, or the last one there was.
         task: runs the agent.
     """
 
-    name: str
+    config: KubeletConfig
+    host: HostFacts
+    runtime: SimulatedRuntime
     kubelet: Kubelet
     task: asyncio.Task[None]
 
@@ -109,33 +112,34 @@ class Cluster:
         """A client of the cluster's API in the same process."""
         return Client(DirectTransport(self.server.handle, user), user_agent=user_agent)
 
-    async def add_node(self, name: str, *, config: KubeletConfig | None = None, host: HostFacts | None = None) -> Node:
+    def add_node(self, name: str, *, config: KubeletConfig | None = None, host: HostFacts | None = None) -> Node:
         """Starts a node with a simulated runtime; returns at once, before it has registered."""
-        from refimpl.kubelet import Kubelet
-        from refimpl.kubelet.runtime.simulated import SimulatedRuntime
-
         number = len(self.nodes) + 1
-        kubelet = Kubelet(
-            self.client(user_agent="kubelet"),
-            self.clock,
-            attrs.evolve(config or self.config.kubelet, hostname_override=name),
-            SimulatedRuntime(self.clock),
-            host or simulated_host(name, address=_address(number)),
-        )
-        node = self.nodes[name] = Node(name, kubelet, self._spawn(name, kubelet.run))
+        config = attrs.evolve(config or self.config.kubelet, hostname_override=name)
+        host = host or simulated_host(name, address=_address(number))
+        runtime = SimulatedRuntime(self.clock, pod_cidr=_pod_cidr(number))
+        node = self.nodes[name] = Node(config, host, runtime, *self._start_agent(config, host, runtime))
         return node
 
     async def lose_node(self, name: str) -> None:
         """Kills a node's agent: it writes nothing more. The Node object and the containers stay."""
-        node = self.nodes[name]
-        node.task.cancel()
+        task = self.nodes[name].task
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await node.task
+            await task
 
     def restart_node(self, name: str) -> None:
-        """Starts a lost node's agent again, with the runtime it had."""
+        """Starts a new agent on a lost node; it finds the containers that are still there."""
         node = self.nodes[name]
-        node.task = self._spawn(name, node.kubelet.run)
+        node.kubelet, node.task = self._start_agent(node.config, node.host, node.runtime)
+
+    def _start_agent(
+        self, config: KubeletConfig, host: HostFacts, runtime: SimulatedRuntime
+    ) -> tuple[Kubelet, asyncio.Task[None]]:
+        client = self.client(user_agent="kubelet")
+        recorder = EventRecorder(client, self.clock, "kubelet", config.hostname_override)
+        kubelet = Kubelet(client, self.clock, config, runtime, host, recorder)
+        return kubelet, self._spawn(kubelet.name, kubelet.run)
 
     def _spawn(self, name: str, run: Callable[[], Coroutine[object, object, None]]) -> asyncio.Task[None]:
         return self._group.create_task(run(), name=name)
@@ -146,7 +150,7 @@ class Cluster:
             async with self._group:
                 components = self._start_components()
                 for number in range(1, self.config.nodes + 1):
-                    await self.add_node(f"node-{number}")
+                    self.add_node(f"node-{number}")
                 self._ready.set()
                 await self._stop.wait()
                 for task in (*components, *(node.task for node in self.nodes.values())):
@@ -170,5 +174,10 @@ class Cluster:
 
 
 def _address(number: int) -> str:
-    """Addresses from 10.0.0.0/8, one a node."""
+    """The address of a node, from 10.0.0.0/8."""
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+def _pod_cidr(number: int) -> str:
+    """The addresses of a node's pods, from 100.64.0.0/10: 256 a node, for at most 16384 nodes."""
+    return f"100.{64 + (number >> 8 & 63)}.{number & 255}.0/24"

@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import attrs
-import httpx
 import msgspec
 
 from conformance.clock import SuiteClock
 from conformance.record.history import Exchange
+from conformance.wire import NoAnswer, Wire
 
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
@@ -21,10 +21,6 @@ JSON_PATCH = "application/json-patch+json"
 _BODY_LIMIT = 2000
 _ATTEMPTS = 5
 _TRANSIENT = (429, 500, 502, 503, 504)
-
-
-class NoAnswer(Exception):
-    """No answer came; the text names the address and the cause in one line."""
 
 
 class ApiRefused(Exception):
@@ -67,21 +63,21 @@ class ApiClient:
     """Talks to one API server.
 
     Args:
-        http: the HTTP client, with address and credentials.
+        wire: the way to the server, with address and credentials.
         clock: for times and pauses.
         who: on whose behalf; stands in every exchange.
         note: told of every exchange.
     """
 
-    def __init__(self, http: httpx.AsyncClient, *, clock: SuiteClock, who: str, note: Note) -> None:
-        self._http = http
+    def __init__(self, wire: Wire, *, clock: SuiteClock, who: str, note: Note) -> None:
+        self._wire = wire
         self._clock = clock
         self._who = who
         self._note = note
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        await self._wire.aclose()
 
     async def get(self, path: str, **query: str) -> Any:
         """Reads an object or a list."""
@@ -121,18 +117,18 @@ class ApiClient:
         """
         target = path + ("?" + urlencode(query) if query else "")
         content = b"" if body is None else msgspec.json.encode(body)
-        sent = self._clock.monotonic()
+        sent = self._clock.moment()
         head = {"Accept": "application/json", **(headers or {})}
         if content:
             head["Content-Type"] = content_type
         try:
-            response = await self._http.request(method, target, content=content or None, headers=head)
-        except httpx.HTTPError as error:
-            text = explain(error, str(self._http.base_url))
-            self._record(sent, method, target, 0, content, text, head)
-            raise NoAnswer(text) from error
-        self._record(sent, method, target, response.status_code, content, response.text, head)
-        return Answer(response.status_code, dict(response.headers), _decoded(response.content), response.text)
+            reply = await self._wire.send(method, target, head, content)
+        except NoAnswer as error:
+            self._record(sent, method, target, 0, content, str(error), head)
+            raise
+        text = reply.content.decode("utf-8", "replace")
+        self._record(sent, method, target, reply.status, content, text, head)
+        return Answer(reply.status, reply.headers, _decoded(reply.content), text)
 
     async def watch(self, path: str, **query: str) -> AsyncIterator[dict[str, Any]]:
         """Yields watch events until the server ends the stream.
@@ -142,22 +138,15 @@ class ApiClient:
             NoAnswer: the stream broke off.
         """
         target = path + "?" + urlencode({"watch": "true", **query})
-        sent = self._clock.monotonic()
-        timeout = httpx.Timeout(10, read=None)
-        try:
-            async with self._http.stream(
-                "GET", target, timeout=timeout, headers={"Accept": "application/json"}
-            ) as response:
-                if response.status_code != 200:
-                    await response.aread()
-                    self._record(sent, "GET", target, response.status_code, b"", response.text, {})
-                    raise _refused("GET", target, response.status_code, _decoded(response.content), response.text)
-                self._record(sent, "GET", target, 200, b"", "(stream)", {})
-                async for line in response.aiter_lines():
-                    if line.strip():
-                        yield msgspec.json.decode(line)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise NoAnswer(explain(error, str(self._http.base_url))) from error
+        sent = self._clock.moment()
+        async with self._wire.stream(target, {"Accept": "application/json"}) as stream:
+            self._record(sent, "GET", target, stream.status, b"", "(stream)", {})
+            if stream.status != 200:
+                text = b"\n".join([line async for line in stream.lines])
+                raise _refused("GET", target, stream.status, _decoded(text), text.decode("utf-8", "replace"))
+            async for line in stream.lines:
+                if line.strip():
+                    yield _event(line, path)
 
     async def _call(
         self,
@@ -195,7 +184,7 @@ class ApiClient:
         self._note(
             Exchange(
                 sent=sent,
-                answered=self._clock.monotonic(),
+                answered=self._clock.moment(),
                 who=self._who,
                 method=method,
                 path=path,
@@ -205,17 +194,6 @@ class ApiClient:
                 headers={name: value for name, value in head.items() if name == "Content-Type"},
             )
         )
-
-
-def explain(error: Exception, address: str) -> str:
-    """One line that names the address and the cause."""
-    cause: BaseException = error
-    while cause.__cause__ is not None or cause.__context__ is not None:
-        cause = cause.__cause__ or cause.__context__ or cause
-    detail = str(cause) or type(cause).__name__
-    if isinstance(error, httpx.TimeoutException):
-        detail = f"timed out ({type(error).__name__})"
-    return f"no answer from {address}: {detail}"
 
 
 def _refused(method: str, path: str, status: int, body: Any, text: str) -> ApiRefused:
@@ -229,6 +207,14 @@ def _decoded(content: bytes) -> Any:
         return msgspec.json.decode(content)
     except msgspec.DecodeError:
         return None
+
+
+def _event(line: bytes, path: str) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        raise NoAnswer(f"the watch on {path} sent a line that is not JSON: {error}") from error
+    return event
 
 
 def _seconds(text: str | None) -> float:

@@ -11,6 +11,7 @@ import random
 import time
 from datetime import UTC, datetime, timedelta
 
+_TICK = 1e-6
 _ALPHABET = "bcdfghjkmnpqrstvwxz2456789"
 
 
@@ -29,11 +30,20 @@ class SuiteClock:
     def __init__(self, *, seed: int, epoch: datetime | None = None) -> None:
         self.random = random.Random(seed)
         self._live = epoch is None
+        self._last = 0.0
         self.epoch = epoch if epoch is not None else datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
     def monotonic(self) -> float:
         """Seconds on the running loop's clock; only differences mean anything."""
         return asyncio.get_running_loop().time()
+
+    def moment(self) -> float:
+        """Like `monotonic`, but later than every moment handed out before: facts stamped with it have an order.
+
+        In virtual time many things happen at one instant; they come out a microsecond apart.
+        """
+        self._last = max(self.monotonic(), self._last + _TICK)
+        return self._last
 
     def now(self) -> datetime:
         """The current UTC wall-clock time."""

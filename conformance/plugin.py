@@ -15,11 +15,12 @@ from conformance import catalogue, hooks, options
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, check, collect
 from conformance.engine import Engine
+from conformance.interrupt import sigterm_as_ctrl_c
 from conformance.items import CaseItem
 from conformance.record import files
 from conformance.report import json_file
 from conformance.report.results import Result
-from conformance.report.summary import summary
+from conformance.report.summary import reasons, summary
 from conformance.scenario import case_of
 from conformance.target import TargetError
 from conformance.verdict import Verdict
@@ -86,14 +87,15 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if not entries or session.config.option.collectonly or session.testsfailed:
         return (yield)
     engine = _engine(session.config)
-    try:
-        _start(engine, entries)
-        for item in session.items:
-            if isinstance(item, CaseItem):
-                item.engine = engine
-        return (yield)
-    finally:
-        _finish(session, engine)
+    with sigterm_as_ctrl_c():
+        try:
+            _start(engine, entries)
+            for item in session.items:
+                if isinstance(item, CaseItem):
+                    item.engine = engine
+            return (yield)
+        finally:
+            _finish(session, engine)
 
 
 def _engine(config: pytest.Config) -> Engine:
@@ -181,13 +183,17 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     report = engine.report()
     strict = bool(config.getoption("--strict-should"))
-    for verdict in (Verdict.WARNING, Verdict.NOT_EXERCISED):
-        quiet = [result for result in report.results if result.verdict is verdict]
-        if quiet and not (strict and verdict is Verdict.WARNING):
+    warnings = [] if strict else [result for result in report.results if result.verdict is Verdict.WARNING]
+    if warnings:
+        terminalreporter.section("should missed", sep="=", yellow=True)
+    for result in warnings:
+        terminalreporter.section(result.case, sep="_")
+        terminalreporter.write_line(result.explanation)
+    for verdict in (Verdict.UNSUPPORTED, Verdict.NOT_EXERCISED):
+        lines = reasons(report, verdict)
+        if lines:
             terminalreporter.section(verdict.value, sep="=", purple=True)
-            for result in quiet:
-                terminalreporter.section(result.case, sep="_")
-                terminalreporter.write_line(result.explanation)
+            terminalreporter.write_line("\n".join(lines))
     terminalreporter.section("conformance", sep="=")
     for line in summary(report, strict=strict):
         terminalreporter.write_line(line)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.client import Answer, ApiClient, NoAnswer
+from conformance.client import Answer, ApiClient
 from conformance.kinds import Kind
 from conformance.target import Facts, TargetError
+from conformance.wire import NoAnswer
 
 
 async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts:

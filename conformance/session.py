@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 
 from conformance import probe, timing
-from conformance.client import ApiClient, ApiRefused, NoAnswer
+from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.drive.ledger import Ledger
 from conformance.drive.stage import Stage
@@ -21,6 +21,7 @@ from conformance.scenario import Scenario
 from conformance.target import Connection, Facts, Target
 from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
+from conformance.wire import NoAnswer
 
 _GUARD = 120.0
 
@@ -151,7 +152,7 @@ class Session:
                 await self._perform(scenario, naming, ledger)
         except TimeoutError:
             raise SuiteError(f"scenario {scenario.name} did not end within {guard:g} s") from None
-        part = self._log.part(scenario.name, naming.belongs, self._clock.monotonic())
+        part = self._log.part(scenario.name, naming.belongs, self._clock.moment())
         self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
 
@@ -175,7 +176,7 @@ class Session:
             raise _reason(scenario, errors) from errors
 
     def _client(self, who: str) -> ApiClient:
-        client = ApiClient(self.connection.new_http(), clock=self._clock, who=who, note=self._log.exchange)
+        client = ApiClient(self.connection.new_wire(), clock=self._clock, who=who, note=self._log.exchange)
         self._clients.append(client)
         return client
 
@@ -183,7 +184,7 @@ class Session:
 def feeds(kind: Kind, naming: Naming) -> list[Feed]:
     """What to watch so that every object of a kind that concerns the run is seen."""
     if kind is EVENT:
-        about_nodes = Feed(kind, "default", fields="involvedObject.kind=Node", names=naming.run_prefix)
+        about_nodes = Feed(kind, "default", names=naming.run_prefix)
         return [about_nodes, Feed(kind, naming.namespace)]
     if not kind.labelled:
         return [Feed(kind, naming.namespace)]

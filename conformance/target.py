@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 import attrs
-import httpx
+
+from conformance.wire import Wire
 
 
 class TargetError(Exception):
@@ -22,14 +23,14 @@ class Connection:
 
     Attributes:
         address: where it is, for people.
-        new_http: makes an HTTP client with address and credentials; the caller closes it.
+        new_wire: makes a way of its own to the target, with credentials; the caller closes it.
         epoch: wall-clock time of the loop's second zero when the target's time is virtual; None for a live target.
         timing: settings the target declares, by `Timing` field; the rest follows from its version.
         curl: options that make `curl` reach it, with secrets as shell variables.
     """
 
     address: str
-    new_http: Callable[[], httpx.AsyncClient]
+    new_wire: Callable[[], Wire]
     epoch: datetime | None = None
     timing: Mapping[str, float] = attrs.field(factory=dict)
     curl: str = ""

@@ -7,12 +7,13 @@ from typing import Any
 
 import attrs
 
-from conformance.client import ApiClient, ApiRefused, NoAnswer
+from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.kinds import POD, Kind
 from conformance.naming import RUN_LABEL
+from conformance.wire import NoAnswer
 
-_PATIENCE = 90.0
+_PATIENCE = 60.0
 _PAUSE = 0.3
 
 

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from conformance.client import STRATEGIC, ApiRefused, NoAnswer
+from conformance.client import STRATEGIC, ApiRefused
 from conformance.drive import manifests
 from conformance.drive.pods import PodAgent
 from conformance.kinds import LEASE, NODE, NODE_LEASES
 from conformance.record.history import Beat
+from conformance.wire import NoAnswer
 
 if TYPE_CHECKING:
     from conformance.drive.stage import Stage
@@ -153,9 +154,9 @@ class SimulatedNode:
 
     async def _beat(self) -> None:
         for signal in self._beats:
-            sent = self._stage.clock.monotonic()
+            sent = self._stage.clock.moment()
             ok = await (self._beat_status() if signal == "status" else self._renew())
-            answered = self._stage.clock.monotonic()
+            answered = self._stage.clock.moment()
             self._stage.log.beat(Beat(sent, answered, self.name, signal, ok))
             if ok:
                 gap = answered - (self._last_ok or answered)

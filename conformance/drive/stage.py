@@ -151,7 +151,7 @@ class Stage:
 
     def mark(self, name: str, **facts: Any) -> None:
         """Writes a point of the scenario into the history."""
-        self.log.mark(Mark(self.clock.monotonic(), self.naming.scenario, name, facts))
+        self.log.mark(Mark(self.clock.moment(), self.naming.scenario, name, facts))
 
     # The suite's own work and health
 

@@ -19,10 +19,11 @@ def test_pods_of_the_silent_node_lose_ready(seen: Seen) -> Iterator[Violation]:
     limit = seen.timing.pods_marked_not_ready().latest
     for role in ("brief", "patient"):
         story = seen.pod(role)
-        before = story.state_at(flip.at)
+        flipping = flip.at - seen.timing.watch_lag
+        before = story.state_at(flipping)
         if conditions.status(before, "Ready") != "True":
             raise NotExercised(f"pod {role} was not Ready when its node fell silent", about=story.name)
-        turn = conditions.turned(story.since(flip.at), "Ready", "False")
+        turn = conditions.turned(story.since(flipping), "Ready", "False")
         want = f"pod {role} Ready=False within {limit:g} s of its node's Ready=Unknown"
         if turn is None:
             yield Violation(want=want, got="its Ready condition stayed True", about=(story.name, seen.name("victim")))

@@ -156,7 +156,7 @@ class Story:
         return self.events[-1].after if self.events else None
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class History:
     """Everything seen, or the part that belongs to one scenario.
 
@@ -177,6 +177,9 @@ class History:
     beats: tuple[Beat, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
     gaps: tuple[Gap, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"History({len(self.events)} events, {len(self.marks)} marks, until={self.until})"
 
     @cached_property
     def _stories(self) -> Mapping[tuple[str, str], tuple[ObjectEvent, ...]]:

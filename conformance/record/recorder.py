@@ -8,11 +8,12 @@ from typing import Any
 
 import attrs
 
-from conformance.client import ApiClient, ApiRefused, NoAnswer
+from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.kinds import Kind
 from conformance.record.history import Gap, Object, ObjectEvent
 from conformance.record.log import Log
+from conformance.wire import NoAnswer
 
 _WATCH_SECONDS = 290
 _PAUSE = 0.5
@@ -28,14 +29,12 @@ class Feed:
         kind: of the objects.
         namespace: where; empty for everywhere.
         labels: label selector, or empty.
-        fields: field selector, or empty.
         names: only objects whose subject's name starts like this; empty for all.
     """
 
     kind: Kind
     namespace: str = ""
     labels: str = ""
-    fields: str = ""
     names: str = ""
 
     @property
@@ -45,9 +44,8 @@ class Feed:
 
     @property
     def selectors(self) -> dict[str, str]:
-        """The selectors as query parameters."""
-        found = {"labelSelector": self.labels, "fieldSelector": self.fields}
-        return {name: value for name, value in found.items() if value}
+        """The label selector as query parameters."""
+        return {"labelSelector": self.labels} if self.labels else {}
 
     def concerns(self, item: Mapping[str, Any]) -> bool:
         """Whether an object is one the feed is for; Events cannot be selected by label."""
@@ -144,7 +142,7 @@ class Recorder:
         metadata = item["metadata"]
         self._log.event(
             ObjectEvent(
-                at=self._clock.monotonic(),
+                at=self._clock.moment(),
                 type=change,
                 kind=self._feed.kind.name,
                 namespace=metadata.get("namespace", ""),

@@ -104,8 +104,9 @@ def _evidence(seen: Seen, findings: tuple[Finding, ...], curl: str, address: str
     lines += timeline(seen.history, about, at, zero)
     requests = [x for x in seen.history.exchanges if _telling(x, about) and (at is None or x.sent <= at)]
     if requests:
-        lines += ["", "last requests:"]
-        for exchange in requests[-_REQUESTS:]:
+        lines += ["", "last requests of each kind:"]
+        latest = {(x.method, x.path): x for x in requests}
+        for exchange in sorted(latest.values(), key=lambda x: x.sent)[-_REQUESTS:]:
             stamp = f"{exchange.sent - zero:+9.2f} s  {exchange.status or 'no answer'}"
             lines.append(f"{stamp}  {as_curl(exchange, curl, address)}")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.report.results import ExitCode, Report
+from conformance.report.results import ExitCode, Report, Result
 from conformance.verdict import Verdict
 
 _MEANING = {
@@ -13,6 +13,19 @@ _MEANING = {
 }
 
 
+def reasons(report: Report, verdict: Verdict) -> list[str]:
+    """Why cases have a verdict: each reason once, with the cases it holds for below it."""
+    by_reason: dict[str, list[Result]] = {}
+    for result in report.results:
+        if result.verdict is verdict:
+            by_reason.setdefault(result.judgement.findings[0].got, []).append(result)
+    lines: list[str] = []
+    for reason, results in by_reason.items():
+        lines.append(reason)
+        lines += [f"    {' '.join(result.ids)}  {result.case}" for result in results]
+    return lines
+
+
 def summary(report: Report, *, strict: bool = False) -> list[str]:
     """The lines."""
     counts = ", ".join(f"{number} {verdict.value}" for verdict, number in report.counts().items())
@@ -21,7 +34,7 @@ def summary(report: Report, *, strict: bool = False) -> list[str]:
         f"target {report.target} ({report.version}), run {report.run_id}, seed {report.seed}",
         f"{counts or 'no case'} in {report.wall_seconds:.1f} s; longest scenario {report.longest_wait:.0f} s",
     ]
-    if not report.counts().get(Verdict.PASS) and not report.counts().get(Verdict.WARNING):
+    if not any(report.counts().get(verdict) for verdict in (Verdict.PASS, Verdict.WARNING, Verdict.FAIL)):
         lines.append("nothing was exercised: this run says nothing about the target")
     lines += [f"left behind: {line}" for line in report.left_behind]
     if report.left_behind:

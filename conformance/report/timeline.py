@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.record.history import Beat, History, ObjectEvent
+from conformance.record.history import History, ObjectEvent
 
 _LINES = 40
+_WIDTH = 150
 
 
 def timeline(history: History, about: tuple[str, ...], at: float | None, zero: float) -> list[str]:
@@ -23,7 +26,7 @@ def timeline(history: History, about: tuple[str, ...], at: float | None, zero: f
     focus = sum(1 for moment, _ in rows if at is None or moment <= at)
     first = max(0, min(focus - _LINES * 3 // 4, len(rows) - _LINES))
     shown = rows[first : first + _LINES]
-    lines = [f"{moment - zero:+9.2f} s  {text}" for moment, text in shown]
+    lines = [line for moment, text in shown for line in _wrapped(f"{moment - zero:+9.2f} s  {text}")]
     if first:
         lines.insert(0, f"          …  {first} earlier lines")
     if first + _LINES < len(rows):
@@ -42,7 +45,7 @@ def _rows(history: History, about: tuple[str, ...]) -> Iterator[tuple[float, str
             yield event.at, f"{event.kind} {event.name}: {text}"
     for name in dict.fromkeys(beat.node for beat in history.beats):
         if not about or name in about:
-            yield from _beats([beat for beat in history.beats if beat.node == name])
+            yield from _beats(history, name)
     for gap in history.gaps:
         yield gap.until, f"(the watch on {gap.kind} was blind from {gap.since - gap.until:.1f} s before: {gap.reason})"
 
@@ -94,16 +97,22 @@ def _taints(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
     yield from (f"-taint {taint}" for taint in old if taint not in new)
 
 
-def _beats(beats: list[Beat]) -> Iterator[tuple[float, str]]:
-    """Heartbeats, all but the first and the last two folded into one line."""
-    good = [beat for beat in beats if beat.ok]
-    for beat in good[:1] + good[-2:] if len(good) > 3 else good:
-        yield beat.answered, f"heartbeat of {beat.node} ({beat.signal})"
-    if len(good) > 3:
-        yield good[1].answered, f"… {len(good) - 3} heartbeats of {good[0].node} up to {good[-3].answered:.2f}"
+def _beats(history: History, node: str) -> Iterator[tuple[float, str]]:
+    """Heartbeats of a node, those between two marks of the node folded into one line at the time of the last."""
+    edges = [mark.at for mark in history.marks if mark.facts.get("node") == node]
+    beats = [beat for beat in history.beats if beat.node == node]
+    for since, until in zip([-math.inf, *edges], [*edges, math.inf], strict=True):
+        run = [beat for beat in beats if beat.ok and since <= beat.answered < until]
+        if run:
+            many = f"{len(run)} heartbeats of {node}, the last" if len(run) > 1 else f"heartbeat of {node}"
+            yield run[-1].answered, f"{many} by {run[-1].signal}"
     for beat in beats:
         if not beat.ok:
-            yield beat.answered, f"heartbeat of {beat.node} ({beat.signal}) FAILED"
+            yield beat.answered, f"heartbeat of {node} by {beat.signal} FAILED"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, subsequent_indent=" " * 17, break_on_hyphens=False) or [""]
 
 
 def _involved(event: ObjectEvent) -> Mapping[str, Any]:

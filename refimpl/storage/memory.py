@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-from refimpl.storage.base import FIRST_REVISION, Event, KeyValue, Listener, Mismatch, Snapshot
-
-DEFAULT_HISTORY = 10_000
-"""Events kept for readers that subscribe later."""
+from refimpl.storage.base import Listener, Mismatch, Snapshot
+from refimpl.storage.state import DEFAULT_HISTORY, State
 
 
 class MemoryStore:
@@ -18,12 +14,7 @@ class MemoryStore:
     """
 
     def __init__(self, history: int = DEFAULT_HISTORY) -> None:
-        self._current: dict[str, KeyValue] = {}
-        self._events: deque[Event] = deque()
-        self._capacity = history
-        self._revision = FIRST_REVISION
-        self._compacted = FIRST_REVISION
-        self._listeners: list[Listener] = []
+        self._state = State(history)
 
     async def start(self) -> None:
         """Nothing to open."""
@@ -33,39 +24,22 @@ class MemoryStore:
 
     def subscribe(self, listener: Listener) -> Snapshot:
         """See `Store`."""
-        self._listeners.append(listener)
-        items = [self._current[key] for key in sorted(self._current)]
-        return Snapshot(self._revision, items, list(self._events), self._compacted)
+        return self._state.subscribe(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
         """See `Store`."""
-        self._listeners.remove(listener)
+        self._state.unsubscribe(listener)
 
     async def write(self, key: str, value: bytes | None, expected: int) -> int:
         """See `Store`."""
-        previous = self._current.get(key)
-        if (previous.revision if previous is not None else 0) != expected:
-            raise Mismatch(self._revision)
-        self._revision = revision = self._revision + 1
-        if value is None:
-            del self._current[key]
-        else:
-            self._current[key] = KeyValue(key, value, revision)
-        event = Event(revision, key, value, previous)
-        self._remember(event)
-        for listener in self._listeners:
-            listener((event,))
+        state = self._state
+        found = state.current.get(key)
+        if (found.revision if found is not None else 0) != expected:
+            raise Mismatch(state.revision)
+        revision = state.revision + 1
+        state.commit(((revision, key, value),))
         return revision
 
     async def compact(self, revision: int) -> None:
         """See `Store`."""
-        if revision > self._revision:
-            return
-        while self._events and self._events[0].revision <= revision:
-            self._events.popleft()
-        self._compacted = max(self._compacted, revision)
-
-    def _remember(self, event: Event) -> None:
-        if len(self._events) >= self._capacity:
-            self._compacted = self._events.popleft().revision
-        self._events.append(event)
+        self._state.forget(revision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import chain
 
 import attrs
 
@@ -18,10 +19,10 @@ from refimpl.scheduler.clusterview import ClusterView, CrossNodeFilter
 from refimpl.scheduler.config import SchedulerConfig, feasible_nodes_to_find
 from refimpl.scheduler.diagnosis import Diagnosis
 from refimpl.scheduler.filters import Rejection
-from refimpl.scheduler.nodeinfo import NodeInfo
+from refimpl.scheduler.nodeorder import Chosen, NodeOrder
 from refimpl.scheduler.nominator import Nominator
 from refimpl.scheduler.podinfo import PodInfo
-from refimpl.scheduler.verdicts import Verdict, Verdicts, judge, verdict_of
+from refimpl.scheduler.verdicts import Verdict, Verdicts, judge
 
 
 @attrs.frozen
@@ -35,6 +36,14 @@ class Placement:
 
     node: str
     feasible: int
+
+
+@attrs.frozen(eq=False)
+class Feasible:
+    """The nodes that could take a pod, and what they said."""
+
+    chosen: Chosen
+    verdicts: list[Verdict]
 
 
 @attrs.define(eq=False)
@@ -59,68 +68,82 @@ class Algorithm:
 
     def schedule(self, pod: PodInfo) -> Placement | Diagnosis:
         """Decides about one pod."""
-        everywhere = self.cache.nodes()
-        if not everywhere:
+        order = self.cache.order()
+        if not order.nodes:
             return Diagnosis(0, {})
         cross = self.view.filters_for(pod)
-        feasible = self._nominated(pod, cross)
-        if not feasible:
-            feasible, diagnosis = self._search(pod, cross, everywhere)
-            if not feasible:
-                return diagnosis
-        if len(feasible) == 1:
-            return Placement(feasible[0].node.name, 1)
-        total = self.prioritize(pod, feasible)
-        return Placement(self._pick(feasible, total).node.name, len(feasible))
+        nominated = self._nominated(pod, cross)
+        if nominated:
+            return Placement(nominated, 1)
+        feasible, diagnosis = self._search(pod, cross, order)
+        if not feasible.verdicts:
+            return diagnosis
+        if len(feasible.verdicts) == 1:
+            return Placement(feasible.verdicts[0].node.name, 1)
+        best = self._pick(feasible, self.prioritize(pod, feasible))
+        return Placement(best.node.name, len(feasible.verdicts))
 
-    def prioritize(self, pod: PodInfo, feasible: Sequence[Verdict]) -> list[int]:
+    def prioritize(self, pod: PodInfo, feasible: Feasible) -> list[int]:
         """The weighted sum of all scores of each feasible node."""
-        total = [verdict.resources for verdict in feasible]
-        raw = [verdict.intolerable for verdict in feasible]
-        if any(raw):
-            _add(total, scores.normalized(raw, reverse=True), scores.TAINT_TOLERATION_WEIGHT)
+        total = [verdict.resources for verdict in feasible.verdicts]
+        raw = [verdict.intolerable for verdict in feasible.verdicts]
+        if max(raw):
+            total = _added(total, scores.normalized(raw, reverse=True), scores.TAINT_TOLERATION_WEIGHT)
         if pod.asks.nodes.preferred:
-            preferred = [verdict.preferred for verdict in feasible]
-            _add(total, scores.normalized(preferred), scores.NODE_AFFINITY_WEIGHT)
-        for weight, more in self.view.scores_for(pod, [verdict.node for verdict in feasible]):
-            _add(total, more, weight)
+            preferred = [verdict.preferred for verdict in feasible.verdicts]
+            total = _added(total, scores.normalized(preferred), scores.NODE_AFFINITY_WEIGHT)
+        for weight, more in self.view.scores_for(pod, feasible.chosen):
+            total = _added(total, more, weight)
         return total
 
-    def _nominated(self, pod: PodInfo, cross: Sequence[CrossNodeFilter]) -> list[Verdict]:
+    def _nominated(self, pod: PodInfo, cross: Sequence[CrossNodeFilter]) -> str:
         """The node room was made on, if the pod can go there now: no other is looked at then."""
         node = self.cache.node(self.nominator.node_of(pod.uid))
         if node is None:
-            return []
-        verdict = self._ask(pod, node, self.verdicts.known_to(pod), cross)
-        return [verdict] if verdict.rejection is None else []
+            return ""
+        verdict = self._heed_others(pod, self.verdicts.of(pod, node), cross)
+        return node.name if verdict.rejection is None else ""
 
     def _search(
-        self, pod: PodInfo, cross: Sequence[CrossNodeFilter], everywhere: list[NodeInfo]
-    ) -> tuple[list[Verdict], Diagnosis]:
+        self, pod: PodInfo, cross: Sequence[CrossNodeFilter], everywhere: NodeOrder
+    ) -> tuple[Feasible, Diagnosis]:
         """Asks nodes until enough are feasible, each search beginning where the one before stopped."""
         names = pod.asks.nodes.names
-        nodes = everywhere if names is None else [node for node in map(self.cache.node, names) if node is not None]
+        order = everywhere if names is None else self._named(names)
+        nodes = order.nodes
         known = self.verdicts.known_to(pod) if names is None else {}
+        alone = not cross and not self.nominator
         enough = feasible_nodes_to_find(self.config, len(nodes))
         start = self._start % len(nodes) if nodes else 0
-        feasible: list[Verdict] = []
+        places: list[int] = []
+        verdicts: list[Verdict] = []
         rejections: dict[str, Rejection] = {}
-        for node in (*nodes[start:], *nodes[:start]):
-            verdict = self._ask(pod, node, known, cross)
+        for place in chain(range(start, len(nodes)), range(start)):
+            node = nodes[place]
+            # A thousand times a pod: the memory is looked into here, without a call.
+            verdict = known.get(node.name)
+            if verdict is None or verdict.generation != node.generation:
+                verdict = known[node.name] = judge(pod, node)
+            if not alone and verdict.rejection is None:
+                verdict = self._heed_others(pod, verdict, cross)
             if verdict.rejection is not None:
                 rejections[node.name] = verdict.rejection
                 continue
-            feasible.append(verdict)
-            if len(feasible) >= enough:
+            places.append(place)
+            verdicts.append(verdict)
+            if len(verdicts) >= enough:
                 break
-        self._start = (self._start + len(feasible) + len(rejections)) % len(everywhere)
-        elsewhere = None if names is None else _NOT_NAMED
-        return feasible, Diagnosis(len(everywhere), rejections, elsewhere)
+        total = len(everywhere.nodes)
+        self._start = (self._start + len(verdicts) + len(rejections)) % total
+        feasible = Feasible(Chosen(order, places), verdicts)
+        return feasible, Diagnosis(total, rejections, None if names is None else _NOT_NAMED)
 
-    def _ask(
-        self, pod: PodInfo, node: NodeInfo, known: dict[str, Verdict], cross: Sequence[CrossNodeFilter]
-    ) -> Verdict:
-        verdict = verdict_of(known, pod, node)
+    def _named(self, names: Sequence[str]) -> NodeOrder:
+        return NodeOrder([node for node in map(self.cache.node, names) if node is not None])
+
+    def _heed_others(self, pod: PodInfo, verdict: Verdict, cross: Sequence[CrossNodeFilter]) -> Verdict:
+        """What becomes of a node's verdict when pods on other nodes, and pods nominated to this one, are heeded."""
+        node = verdict.node
         if verdict.rejection is not None:
             return verdict
         for one in cross:
@@ -134,15 +157,15 @@ class Algorithm:
                 return Verdict(node.generation, node, rejection)
         return verdict
 
-    def _pick(self, feasible: Sequence[Verdict], total: Sequence[int]) -> Verdict:
+    def _pick(self, feasible: Feasible, total: Sequence[int]) -> Verdict:
         """One of the best."""
         best = max(total)
-        return self.random.choice([verdict for verdict, score in zip(feasible, total, strict=True) if score == best])
+        pairs = zip(feasible.verdicts, total, strict=True)
+        return self.random.choice([verdict for verdict, score in pairs if score == best])
 
 
 _NOT_NAMED = Rejection("NodeAffinity", ("node(s) didn't satisfy plugin(s) [NodeAffinity]",), unresolvable=True)
 
 
-def _add(total: list[int], more: Sequence[int], weight: int) -> None:
-    for index, score in enumerate(more):
-        total[index] += weight * score
+def _added(total: list[int], more: Sequence[int], weight: int) -> list[int]:
+    return [before + weight * score for before, score in zip(total, more, strict=True)]

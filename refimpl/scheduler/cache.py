@@ -9,18 +9,15 @@ Source: kube-scheduler 1.36 `internal/cache`.
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import count
 
 import attrs
 
 from refimpl.api.errors import Object
 from refimpl.scheduler.nodeinfo import NodeInfo
+from refimpl.scheduler.nodeorder import NodeOrder
 from refimpl.scheduler.podindex import PodIndex
 from refimpl.scheduler.podinfo import PodInfo
-
-ZONE_LABEL = "topology.kubernetes.io/zone"
-REGION_LABEL = "topology.kubernetes.io/region"
 
 
 class Cache:
@@ -35,7 +32,7 @@ class Cache:
         self._nodes: dict[str, NodeInfo] = {}
         self._placed: dict[str, str] = {}
         self._assumed: dict[str, PodInfo] = {}
-        self._order: list[NodeInfo] | None = None
+        self._order: NodeOrder | None = None
         self._generations = count(1)
 
     # nodes
@@ -46,9 +43,14 @@ class Cache:
         return info if info is not None and info.node is not None else None
 
     def nodes(self) -> list[NodeInfo]:
-        """All nodes whose object exists, zones taking turns."""
+        """All nodes whose object exists, in the order of `order`."""
+        return self.order().nodes
+
+    def order(self) -> NodeOrder:
+        """The order in which nodes are searched; the same object until nodes come, go, or change their labels."""
         if self._order is None:
-            self._order = _zones_taking_turns([info for info in self._nodes.values() if info.node is not None])
+            there = [info for info in self._nodes.values() if info.node is not None]
+            self._order = NodeOrder.zones_taking_turns(there)
         return self._order
 
     def set_node(self, node: Object) -> bool:
@@ -57,16 +59,20 @@ class Cache:
         if info.node is not None and not _differs(info.node, node):
             info.node = node
             return False
-        if info.node is None or _zone(info) != _zone_of(node):
-            self._order = None
+        before, labels = info.zone, info.labels if info.node is not None else None
         info.set_node(node)
+        if info.labels != labels:
+            self._order = None
+        self._count_in_zone(info, before)
         self._touch(info)
         return True
 
     def remove_node(self, name: str) -> None:
         """Removes a node; its pods are remembered in case a node of that name comes back."""
         info = self._nodes[name]
+        before = info.zone
         info.node = None
+        self._count_in_zone(info, before)
         self._order = None
         self._touch(info)
         self._drop_if_empty(info)
@@ -116,7 +122,7 @@ class Cache:
         info = self._info(node)
         info.add_pod(pod)
         self._placed[pod.uid] = node
-        self.index.add(pod, node)
+        self.index.add(pod, node, info.zone)
         self._touch(info)
 
     def _displace(self, uid: str) -> str | None:
@@ -124,10 +130,16 @@ class Cache:
         if node is None:
             return None
         info = self._nodes[node]
-        self.index.remove(info.remove_pod(uid), node)
+        self.index.remove(info.remove_pod(uid), node, info.zone)
         self._touch(info)
         self._drop_if_empty(info)
         return node
+
+    def _count_in_zone(self, info: NodeInfo, before: str) -> None:
+        if info.zone != before:
+            for pod in info.pods.values():
+                self.index.remove(pod, info.name, before)
+                self.index.add(pod, info.name, info.zone)
 
     def _info(self, name: str) -> NodeInfo:
         info = self._nodes.get(name)
@@ -161,27 +173,3 @@ def _same_to_others(known: PodInfo, pod: PodInfo) -> bool:
         and known.labels == pod.labels
         and known.terminating == pod.terminating
     )
-
-
-def _zone_of(node: Object) -> tuple[str, str]:
-    labels = node["metadata"].get("labels") or {}
-    return labels.get(REGION_LABEL, ""), labels.get(ZONE_LABEL, "")
-
-
-def _zone(info: NodeInfo) -> tuple[str, str]:
-    return info.labels.get(REGION_LABEL, ""), info.labels.get(ZONE_LABEL, "")
-
-
-def _zones_taking_turns(nodes: list[NodeInfo]) -> list[NodeInfo]:
-    """Orders nodes so that neighbours are of different zones: a search that stops early has seen every zone."""
-    zones: dict[tuple[str, str], deque[NodeInfo]] = {}
-    for info in nodes:
-        zones.setdefault(_zone(info), deque()).append(info)
-    ordered = []
-    waiting = deque(zones.values())
-    while waiting:
-        zone = waiting.popleft()
-        ordered.append(zone.popleft())
-        if zone:
-            waiting.append(zone)
-    return ordered

@@ -5,7 +5,7 @@ Source: the PreFilter and PreScore state of kube-scheduler 1.36 plug-ins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -17,6 +17,7 @@ from refimpl.scheduler import interpodaffinity, owners, podtopologyspread, score
 from refimpl.scheduler.cache import Cache
 from refimpl.scheduler.filters import Rejection
 from refimpl.scheduler.nodeinfo import NodeInfo
+from refimpl.scheduler.nodeorder import Chosen
 from refimpl.scheduler.podinfo import PodInfo
 
 WATCHED = (*owners.WATCHED, NAMESPACES)
@@ -59,7 +60,7 @@ class ClusterView:
         filters += interpodaffinity.filters_for(pod, self.cache, self._namespace_labels)
         return filters
 
-    def scores_for(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Iterable[tuple[int, list[int]]]:
+    def scores_for(self, pod: PodInfo, nodes: Chosen) -> Iterable[tuple[int, list[int]]]:
         """Weights and scores of the feasible nodes."""
         spread = self._spread(pod, nodes)
         if spread is not None:
@@ -68,7 +69,7 @@ class ClusterView:
         if near is not None:
             yield scores.INTER_POD_AFFINITY_WEIGHT, near
 
-    def _spread(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> list[int] | None:
+    def _spread(self, pod: PodInfo, nodes: Chosen) -> list[int] | None:
         if pod.spec.get("topologySpreadConstraints"):
             own = podtopologyspread.constraints_of(pod, "ScheduleAnyway")
             return podtopologyspread.score(pod, nodes, self.cache, own, strict=True)

@@ -17,6 +17,7 @@ from refimpl.scheduler.affinityterms import AffinityTerm, NamespaceLabels, prefe
 from refimpl.scheduler.cache import Cache
 from refimpl.scheduler.filters import Rejection
 from refimpl.scheduler.nodeinfo import NodeInfo
+from refimpl.scheduler.nodeorder import Chosen
 from refimpl.scheduler.podinfo import PodInfo
 from refimpl.scheduler.scores import MAX
 
@@ -113,7 +114,7 @@ def filters_for(
     return filters
 
 
-def score(pod: PodInfo, nodes: Sequence[NodeInfo], cache: Cache, labels_of: NamespaceLabels) -> list[int] | None:
+def score(pod: PodInfo, nodes: Chosen, cache: Cache, labels_of: NamespaceLabels) -> list[int] | None:
     """How well each node meets the pod's preferences; None when it has none."""
     weights: dict[Place, int] = {}
     for sign, terms in (
@@ -127,7 +128,10 @@ def score(pod: PodInfo, nodes: Sequence[NodeInfo], cache: Cache, labels_of: Name
                 weights[place] = weights.get(place, 0) + sign * weight * count
     if not weights:
         return None
-    raw = [sum(weight for (key, value), weight in weights.items() if node.labels.get(key) == value) for node in nodes]
+    raw = [
+        sum(weight for (key, value), weight in weights.items() if node.labels.get(key) == value)
+        for node in nodes.nodes()
+    ]
     least, most = min(raw), max(raw)
     return [MAX * (one - least) // (most - least) if most > least else 0 for one in raw]
 

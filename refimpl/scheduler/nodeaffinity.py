@@ -22,11 +22,13 @@ class NodeWishes:
         required: what the node must have.
         preferred: weights and terms.
         names: the only nodes that could match, where every required term names its nodes (as daemon pods do).
+        anywhere: whether nothing is required.
     """
 
     required: NodeAffinity
     preferred: tuple[tuple[int, Mapping[str, Any]], ...]
     names: tuple[str, ...] | None
+    anywhere: bool
 
     def preference(self, node: Object) -> int:
         """Sum of the weights of the preferred terms that a node matches."""
@@ -44,6 +46,7 @@ def node_wishes(pod: Object) -> NodeWishes:
             for one in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
         ),
         names=_named_nodes(required.required),
+        anywhere=not required.labels and required.required is None,
     )
 
 

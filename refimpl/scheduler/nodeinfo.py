@@ -9,6 +9,7 @@ Source: kube-scheduler 1.36 `framework.NodeInfo`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -17,6 +18,8 @@ from refimpl.api.errors import Object
 from refimpl.api.taints import PREFER_NO_SCHEDULE, Taint, taints_of
 from refimpl.scheduler.hostports import HostPort
 from refimpl.scheduler.podinfo import PodInfo, amounts_of
+
+ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 
 
 @attrs.define(eq=False)
@@ -57,6 +60,11 @@ class NodeInfo:
     host_ports: list[HostPort] = attrs.field(factory=list)
     pods: dict[str, PodInfo] = attrs.field(factory=dict)
     generation: int = 0
+
+    @property
+    def zone(self) -> str:
+        """The node's zone; empty without one, and while there is no Node object."""
+        return self.labels.get(ZONE_LABEL, "") if self.node is not None else ""
 
     def set_node(self, node: Object) -> None:
         """Takes over what the Node object says."""

@@ -19,6 +19,9 @@ class Nominator:
         self._nodes: dict[str, dict[str, PodInfo]] = {}
         self._node_of: dict[str, str] = {}
 
+    def __len__(self) -> int:
+        return len(self._node_of)
+
     def set(self, pod: PodInfo, node: str) -> str | None:
         """Nominates a pod to a node (empty: to none); the other node that it was nominated to before, if any."""
         before = self.remove(pod.uid)

@@ -6,7 +6,7 @@ against the few label sets instead of the many pods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -21,6 +21,7 @@ class _Group:
     labels: Mapping[str, str]
     terminating: bool
     nodes: dict[str, int] = attrs.field(factory=dict)
+    zones: dict[str, int] = attrs.field(factory=dict)
 
 
 class PodIndex:
@@ -34,27 +35,26 @@ class PodIndex:
         self.anti_affine: dict[str, tuple[PodInfo, str]] = {}
         self._groups: dict[str, dict[tuple[LabelSet, bool], _Group]] = {}
 
-    def add(self, pod: PodInfo, node: str) -> None:
-        """Counts a pod on a node."""
+    def add(self, pod: PodInfo, node: str, zone: str) -> None:
+        """Counts a pod on a node (and in its zone, empty for none)."""
         groups = self._groups.setdefault(pod.namespace, {})
         key = _key(pod)
         group = groups.get(key)
         if group is None:
             group = groups[key] = _Group(pod.labels, pod.terminating)
         group.nodes[node] = group.nodes.get(node, 0) + 1
+        group.zones[zone] = group.zones.get(zone, 0) + 1
         if pod.anti_affinity:
             self.anti_affine[pod.uid] = pod, node
 
-    def remove(self, pod: PodInfo, node: str) -> None:
+    def remove(self, pod: PodInfo, node: str, zone: str) -> None:
         """Takes back an `add`."""
         self.anti_affine.pop(pod.uid, None)
         groups = self._groups[pod.namespace]
         key = _key(pod)
         group = groups[key]
-        if group.nodes[node] > 1:
-            group.nodes[node] -= 1
-            return
-        del group.nodes[node]
+        _take_one(group.nodes, node)
+        _take_one(group.zones, zone)
         if not group.nodes:
             del groups[key]
             if not groups:
@@ -72,19 +72,33 @@ class PodIndex:
             matches: the selector.
             terminating: whether terminating pods count too.
         """
-        found = [
-            group.nodes
-            for namespace in namespaces
-            for group in self._groups.get(namespace, {}).values()
-            if (terminating or not group.terminating) and matches(group.labels)
-        ]
-        if len(found) == 1:
-            return found[0]
-        total: dict[str, int] = {}
-        for nodes in found:
-            for node, count in nodes.items():
-                total[node] = total.get(node, 0) + count
-        return total
+        return _sum([group.nodes for group in self._matching(namespaces, matches, terminating=terminating)])
+
+    def counts_by_zone(self, namespaces: Iterable[str], matches: Matches, *, terminating: bool) -> Mapping[str, int]:
+        """The same by zone."""
+        return _sum([group.zones for group in self._matching(namespaces, matches, terminating=terminating)])
+
+    def _matching(self, namespaces: Iterable[str], matches: Matches, *, terminating: bool) -> Iterator[_Group]:
+        for namespace in namespaces:
+            for group in self._groups.get(namespace, {}).values():
+                if (terminating or not group.terminating) and matches(group.labels):
+                    yield group
+
+
+def _take_one(counts: dict[str, int], key: str) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
+
+
+def _sum(found: list[dict[str, int]]) -> dict[str, int]:
+    if len(found) == 1:
+        return found[0]
+    total: dict[str, int] = {}
+    for counts in found:
+        for key, count in counts.items():
+            total[key] = total.get(key, 0) + count
+    return total
 
 
 def _key(pod: PodInfo) -> tuple[LabelSet, bool]:

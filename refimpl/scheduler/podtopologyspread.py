@@ -10,6 +10,7 @@ Source: kube-scheduler 1.36 `plugins/podtopologyspread`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from math import log
 from typing import Any, Final
 
@@ -18,13 +19,17 @@ import attrs
 from refimpl.api import selectors
 from refimpl.api.selectors import LabelSelector, Requirement
 from refimpl.api.taints import untolerated
-from refimpl.scheduler.cache import ZONE_LABEL, Cache
+from refimpl.scheduler.cache import Cache
 from refimpl.scheduler.filters import Rejection
-from refimpl.scheduler.nodeinfo import NodeInfo
+from refimpl.scheduler.nodeinfo import ZONE_LABEL, NodeInfo
+from refimpl.scheduler.nodeorder import Chosen
 from refimpl.scheduler.podinfo import PodInfo
 from refimpl.scheduler.scores import MAX
 
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+
+Row = tuple[int | None, ...]
+"""Pods in a node's domains, one number for each constraint; None where the node is in no domain."""
 
 _TEXT: Final = "node(s) didn't match pod topology spread constraints"
 _UNEVEN: Final = Rejection("PodTopologySpread", (_TEXT,))
@@ -121,7 +126,7 @@ def filters_for(pod: PodInfo, cache: Cache) -> list[EvenSpread]:
 
 
 def score(
-    pod: PodInfo, nodes: Sequence[NodeInfo], cache: Cache, constraints: Sequence[Constraint], *, strict: bool
+    pod: PodInfo, nodes: Chosen, cache: Cache, constraints: Sequence[Constraint], *, strict: bool
 ) -> list[int] | None:
     """How few of the pods counted are in each node's domains; None when nothing speaks for or against a node.
 
@@ -138,53 +143,64 @@ def score(
     ]
     if not any(found):
         return None
-    raw = [0.0] * len(nodes)
+    columns, weights = [], []
     for constraint, by_node in zip(constraints, found, strict=True):
-        _add_crowding(raw, constraint, pod, nodes, by_node, cache)
-    left_out = {
-        index
-        for index, node in enumerate(nodes)
-        if strict and any(constraint.key not in node.labels for constraint in constraints)
+        column, size = _column(constraint, pod, nodes, by_node, cache)
+        columns.append(column)
+        # So few large domains and many small ones matter alike.
+        weights.append(log(size + 2))
+    rows = list(zip(*columns, strict=True))
+    ranks = _ranks({row: _crowding(row, weights, constraints, strict=strict) for row in set(rows)})
+    return list(map(ranks.__getitem__, rows))
+
+
+def _column(
+    constraint: Constraint, pod: PodInfo, nodes: Chosen, by_node: Mapping[str, int], cache: Cache
+) -> tuple[list[int | None], int]:
+    """The pods in each node's domain (None where it has none), and the number of domains."""
+    if constraint.key == HOSTNAME_LABEL and nodes.order.all_have(HOSTNAME_LABEL):
+        # Every node is a domain of its own, whatever it calls itself.
+        return list(map(by_node.get, nodes.names(), repeat(0))), len(nodes)
+    domains = nodes.labels(constraint.key)
+    distinct = set(domains) - {None}
+    total = _counts_by_domain(constraint, pod, by_node, cache) if distinct else {}
+    counts: dict[str | None, int | None] = {domain: total.get(domain, 0) for domain in distinct if domain is not None}
+    return list(map(counts.get, domains)), len(distinct)
+
+
+def _crowding(row: Row, weights: Sequence[float], constraints: Sequence[Constraint], *, strict: bool) -> int | None:
+    """How crowded the domains of a node are, all in all; None when it gets no score."""
+    if strict and None in row:
+        return None
+    crowding = 0.5
+    for count, weight, constraint in zip(row, weights, constraints, strict=True):
+        if count is not None:
+            crowding += count * weight + constraint.max_skew - 1
+    return int(crowding)
+
+
+def _ranks(crowding: Mapping[Row, int | None]) -> dict[Row, int]:
+    """Turns crowding into scores: `MAX` for the least crowded, 0 for those without."""
+    counted = [one for one in crowding.values() if one is not None]
+    most, least = max(counted, default=0), min(counted, default=0)
+    return {
+        row: 0 if one is None else MAX * (most + least - one) // most if most else MAX for row, one in crowding.items()
     }
-    return _fewest_first([int(one + 0.5) for one in raw], left_out)
 
 
-def _add_crowding(
-    raw: list[float],
-    constraint: Constraint,
-    pod: PodInfo,
-    nodes: Sequence[NodeInfo],
-    by_node: Mapping[str, int],
-    cache: Cache,
-) -> None:
-    """Adds the pods in each node's domain, weighted so that few large domains and many small ones matter alike."""
-    key = constraint.key
-    if key == HOSTNAME_LABEL:
-        weight = log(len(nodes) + 2)
-        for index, node in enumerate(nodes):
-            if key in node.labels:
-                raw[index] += by_node.get(node.name, 0) * weight + constraint.max_skew - 1
-        return
-    domains = {node.labels[key]: 0 for node in nodes if key in node.labels}
-    if not domains:
-        return
+def _counts_by_domain(
+    constraint: Constraint, pod: PodInfo, by_node: Mapping[str, int], cache: Cache
+) -> Mapping[str, int]:
+    everywhere = pod.asks.nodes.anywhere and not constraint.honors_taints
+    if everywhere and constraint.key == ZONE_LABEL:
+        return cache.index.counts_by_zone((pod.namespace,), constraint.selector.matches, terminating=False)
+    counts: dict[str, int] = {}
     for name, count in by_node.items():
         there = cache.node(name)
-        if there is not None and there.labels.get(key) in domains and constraint.includes(pod, there):
-            domains[there.labels[key]] += count
-    weight = log(len(domains) + 2)
-    for index, node in enumerate(nodes):
-        if key in node.labels:
-            raw[index] += domains[node.labels[key]] * weight + constraint.max_skew - 1
-
-
-def _fewest_first(raw: list[int], left_out: set[int]) -> list[int]:
-    """Turns crowding into scores: `MAX` for the least crowded node, 0 for those left out."""
-    counted = [one for index, one in enumerate(raw) if index not in left_out]
-    most, least = max(counted, default=0), min(counted, default=0)
-    if most == 0:
-        return [0 if index in left_out else MAX for index in range(len(raw))]
-    return [0 if index in left_out else MAX * (most + least - one) // most for index, one in enumerate(raw)]
+        if there is not None and (everywhere or constraint.includes(pod, there)):
+            domain = there.labels.get(constraint.key, "")
+            counts[domain] = counts.get(domain, 0) + count
+    return counts
 
 
 def _constraint(one: Mapping[str, Any], labels: Mapping[str, str]) -> Constraint:

@@ -19,6 +19,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import ceil
 from typing import Literal
 
 import attrs
@@ -55,6 +56,9 @@ class QueuedPod:
     held: bool = False
 
 
+_BackingOff = tuple[float, int, float, int, QueuedPod]
+"""When it is due, its rank in the queue, and which entry of the pod this is."""
+
 Kind = tuple[bytes, int, bool]
 """Waiting pods of one kind are helped by the same events."""
 
@@ -75,8 +79,8 @@ class SchedulingQueue:
         self._config = config
         self._pods: dict[str, QueuedPod] = {}
         self._active: list[tuple[int, float, int, QueuedPod]] = []
-        self._backoff: list[tuple[float, int, QueuedPod]] = []
-        self._error_backoff: list[tuple[float, int, QueuedPod]] = []
+        self._backoff: list[_BackingOff] = []
+        self._error_backoff: list[_BackingOff] = []
         self._unschedulable: dict[Kind, dict[str, QueuedPod]] = {}
         self._entries = count()
         self._wakeup = asyncio.Event()
@@ -187,7 +191,7 @@ class SchedulingQueue:
         queued.errors += 1
         queued.since = self._clock.monotonic()
         queued.place = "error backoff"
-        self._push(self._error_backoff, queued, queued.since + backoff(self._config, queued.errors))
+        self._push(self._error_backoff, queued, due_after(queued.since, backoff(self._config, queued.errors)))
 
     # inside
 
@@ -201,16 +205,16 @@ class SchedulingQueue:
         if queued.held:
             return
         self._leave_pool(queued)
-        due = queued.since + backoff(self._config, queued.attempts)
+        due = due_after(queued.since, backoff(self._config, queued.attempts))
         if due <= self._clock.monotonic():
             self._activate(queued)
         else:
             queued.place = "backoff"
             self._push(self._backoff, queued, due)
 
-    def _push(self, heap: list[tuple[float, int, QueuedPod]], queued: QueuedPod, due: float) -> None:
+    def _push(self, heap: list[_BackingOff], queued: QueuedPod, due: float) -> None:
         queued.entry = next(self._entries)
-        heapq.heappush(heap, (due, queued.entry, queued))
+        heapq.heappush(heap, (due, *goes_first(queued), queued.entry, queued))
         self._wakeup.set()
 
     def _flush_backoff(self) -> None:
@@ -258,11 +262,19 @@ def _kind(queued: QueuedPod) -> Kind:
     return queued.pod.asks.signature, queued.pod.priority, queued.far_sighted
 
 
-def _drop_stale(heap: list[tuple[float, int, QueuedPod]]) -> bool:
+def _drop_stale(heap: list[_BackingOff]) -> bool:
     """Drops entries of pods that have left; whether any is left then."""
-    while heap and (heap[0][2].entry != heap[0][1] or heap[0][2].place not in {"backoff", "error backoff"}):
+    while heap:
+        *_, entry, queued = heap[0]
+        if queued.entry == entry and queued.place in {"backoff", "error backoff"}:
+            return True
         heapq.heappop(heap)
-    return bool(heap)
+    return False
+
+
+def due_after(since: float, seconds: float) -> float:
+    """When a back-off ends: on whole seconds, so that those that end together are tried in the order of the queue."""
+    return since if seconds == 0 else float(ceil(since + seconds))
 
 
 def backoff(config: SchedulerConfig, attempts: int) -> float:

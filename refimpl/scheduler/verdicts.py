@@ -65,10 +65,14 @@ class Verdicts:
 
     def of(self, pod: PodInfo, node: NodeInfo) -> Verdict:
         """The node's verdict as of now."""
-        return verdict_of(self.known_to(pod), pod, node)
+        known = self.known_to(pod)
+        verdict = known.get(node.name)
+        if verdict is None or verdict.generation != node.generation:
+            verdict = known[node.name] = judge(pod, node)
+        return verdict
 
     def known_to(self, pod: PodInfo) -> dict[str, Verdict]:
-        """What is known for pods like this one, by node; to be used with `verdict_of`."""
+        """What is known for pods like this one, by node; valid where the generation is still the node's."""
         known = self._known.get(pod.asks.signature)
         if known is None:
             known = self._known[pod.asks.signature] = {}
@@ -77,11 +81,3 @@ class Verdicts:
         else:
             self._known.move_to_end(pod.asks.signature)
         return known
-
-
-def verdict_of(known: dict[str, Verdict], pod: PodInfo, node: NodeInfo) -> Verdict:
-    """The verdict from the memory, or a fresh one, which is then remembered."""
-    verdict = known.get(node.name)
-    if verdict is None or verdict.generation != node.generation:
-        verdict = known[node.name] = judge(pod, node)
-    return verdict

@@ -52,6 +52,9 @@ def pod(
     """A pod of one container."""
     number = next(_numbers)
     container: Object = {"name": "c", "image": "pause", "resources": {"requests": requests} if requests else {}}
+    devices = {name: amount for name, amount in (requests or {}).items() if "/" in name}
+    if devices:
+        container["resources"]["limits"] = devices
     if ports:
         container["ports"] = ports
     return {

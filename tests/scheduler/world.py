@@ -67,8 +67,8 @@ class World:
 
     def feasible(self, pod: PodInfo) -> set[str]:
         """All nodes that could take a pod."""
-        found, _ = self.algorithm._search(pod, self.algorithm.view.filters_for(pod), self.cache.nodes())
-        return {verdict.node.name for verdict in found}
+        found, _ = self.algorithm._search(pod, self.algorithm.view.filters_for(pod), self.cache.order())
+        return set(found.chosen.names())
 
     def schedule_all(self, pods: Iterable[PodInfo]) -> list[str]:
         """Places pods one after the other."""

@@ -126,7 +126,9 @@ class Strategy:
         default_propagation: what DELETE does with dependents unless told otherwise.
         stored_as: the row under which objects are kept when this row is only another view of them (events.k8s.io);
             None means the row itself. `to_stored` and `from_stored` convert.
+        deprecation: text of a `Warning` header that every answered request to the kind gets; empty for none.
         fields: all that field selectors may name, with getters.
+        field_aliases: other names of selectable fields (of a kind that is a view, or from old days).
         own_field_labels: the kind lists its selectable fields itself, so that an unknown one is answered with
             `field label not supported: X`; otherwise with
             `"X" is not a known field selector: only "metadata.name", "metadata.namespace"`.
@@ -142,7 +144,9 @@ class Strategy:
     marked_first: ClassVar[bool] = False
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
     stored_as: ClassVar[Resource | None] = None
+    deprecation: ClassVar[str] = ""
     fields: ClassVar[Mapping[str, FieldGetter]] = {"metadata.name": _name, "metadata.namespace": _namespace}
+    field_aliases: ClassVar[Mapping[str, str]] = {}
     own_field_labels: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...] | None] = None
 

@@ -27,7 +27,7 @@ _TYPES: Final = {
     "NodeAddress": 'Type="" Address=""',
     "ServicePort": 'Name="" Protocol="" AppProtocol Port=0 TargetPort=0 NodePort=0',
     "PodDisruptionBudgetSpec": "MinAvailable Selector MaxUnavailable UnhealthyPodEvictionPolicy",
-    "DaemonSetUpdateStrategy": 'Type="" RollingUpdate',
+    "UpdateStrategy": 'Type="" RollingUpdate',
     "PodSpec": (
         "Volumes[]Volume InitContainers[]Container Containers[]Container EphemeralContainers[]Container "
         'RestartPolicy="" TerminationGracePeriodSeconds ActiveDeadlineSeconds DNSPolicy=""/dnsPolicy NodeSelector '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -43,7 +44,7 @@ class Kind(Strategy):
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         """See `Strategy`."""
         if self.has_status:
-            obj["status"] = dict(self.empty_status)
+            obj["status"] = copy.deepcopy(self.empty_status)
 
     def prepare_for_update(self, ctx: Context, old: Object, new: Object) -> None:
         """See `Strategy`."""

@@ -5,10 +5,10 @@ Source: kube-apiserver 1.36 `apimachinery/pkg/apis/meta/v1/validation` and `pkg/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from refimpl.api import names
+from refimpl.api import names, selectors
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, metadata
 
@@ -96,3 +96,11 @@ def _node_field_causes(expression: Object, path: str) -> Iterable[Cause]:
     for index, value in enumerate(values):
         for why in names.dns1123_subdomain(value):
             yield causes.invalid(f"{path}.values[{index}]", value, why)
+
+
+def matches(selector: Object | None, labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector selects these labels; one that cannot be understood selects nothing."""
+    try:
+        return selectors.from_object(selector).matches(labels)
+    except ValueError:
+        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from refimpl.api import selectors
 from refimpl.api.errors import Object
 from refimpl.apiserver.strategy import Column
 from refimpl.clock import Clock, parse_time
@@ -95,27 +96,8 @@ def format_labels(labels: Mapping[str, str] | None) -> str:
 
 
 def format_selector(selector: Object | None) -> str:
-    """A LabelSelector as the list API would take it."""
-    if selector is None:
-        return NONE
-    requirements = [(key, "Equals", [value]) for key, value in (selector.get("matchLabels") or {}).items()]
-    requirements += [
-        (expression["key"], expression["operator"], sorted(expression.get("values") or []))
-        for expression in selector.get("matchExpressions") or []
-    ]
-    return ",".join(_requirement(*requirement) for requirement in sorted(requirements)) or NONE
-
-
-def _requirement(key: str, operator: str, values: list[str]) -> str:
-    match operator:
-        case "Exists":
-            return key
-        case "DoesNotExist":
-            return f"!{key}"
-        case "Equals":
-            return f"{key}={values[0]}"
-        case _:
-            return f"{key} {operator.lower()} ({','.join(values)})"
+    """A LabelSelector as the list API would take it; `<none>` when it is absent or empty."""
+    return str(selectors.from_object(selector)) or NONE
 
 
 def more(items: list[str], count: int, limit: int = 3) -> str:

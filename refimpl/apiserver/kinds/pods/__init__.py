@@ -30,7 +30,6 @@ class Pods(Kind):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAMESPACED_LABELS,
-        "spec.host": field_label("spec.nodeName"),
         "spec.hostNetwork": field_label("spec.hostNetwork", "false"),
         "spec.nodeName": field_label("spec.nodeName"),
         "spec.restartPolicy": field_label("spec.restartPolicy"),
@@ -41,6 +40,7 @@ class Pods(Kind):
         "status.podIP": field_label("status.podIP"),
         "status.podIPs": _no_address,
     }
+    field_aliases: ClassVar[dict[str, str]] = {"spec.host": "spec.nodeName"}
     columns: ClassVar[tuple[Column, ...] | None] = columns.COLUMNS
 
     def default(self, obj: Object) -> None:

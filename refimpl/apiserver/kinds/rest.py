@@ -1,0 +1,225 @@
+"""Kinds with little behaviour: templates, revisions, quotas, limits, autoscalers, attachments, resource claims.
+
+Source: kube-apiserver 1.36 `pkg/registry` and `pkg/printers/internalversion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from refimpl.api import meta
+from refimpl.api.errors import Cause, Object
+from refimpl.apiserver.kinds import printing, quantities
+from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label
+from refimpl.apiserver.kinds.podspec.validation import template_causes
+from refimpl.apiserver.kinds.workloads.base import template_defaults
+from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.clock import Clock
+
+
+class Plain(Kind):
+    """A kind that is only kept."""
+
+    update_without_version: ClassVar[bool] = True
+
+
+class PlainWithStatus(Plain):
+    """A kind that is only kept, with a status of its own."""
+
+    has_status: ClassVar[bool] = True
+
+
+class PlainNamed(Plain):
+    """A kind that is only kept and shows its full creation time."""
+
+    columns: ClassVar[tuple[Column, ...] | None] = None
+
+
+class PodTemplates(Kind):
+    """Behaviour of PodTemplate."""
+
+    has_generation: ClassVar[bool] = True
+    update_without_version: ClassVar[bool] = True
+    answers_delete_with_object: ClassVar[bool] = True
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        *printing.containers_columns("template"),
+        Column(
+            "Pod Labels",
+            lambda obj, _: printing.format_labels(dict(meta.labels(obj.get("template") or {}))),
+            description="The labels for the pod template.",
+        ),
+    )
+
+    def counted(self, obj: Object) -> object:
+        """The template counts."""
+        return obj.get("template")
+
+    def default(self, obj: Object) -> None:
+        """See `Strategy`."""
+        template_defaults(obj.setdefault("template", {}))
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        return template_causes(obj["template"], "template")
+
+    def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Kind`."""
+        return template_causes(new["template"], "template")
+
+
+def _controller(obj: Object, _clock: Clock) -> str:
+    owner = meta.controller_of(obj)
+    if owner is None:
+        return printing.NONE
+    group = str(owner.get("apiVersion", "")).rpartition("/")[0]
+    kind = str(owner.get("kind", "")).lower()
+    return f"{kind}{f'.{group}' if group else ''}/{owner.get('name', '')}"
+
+
+class ControllerRevisions(Plain):
+    """Behaviour of ControllerRevision."""
+
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        Column("Controller", _controller, description="Controller of the object"),
+        Column("Revision", printing.field("revision", 0), documents="revision"),
+        printing.AGE,
+    )
+
+
+def _used(obj: Object, prefix: str) -> str:
+    """`name: used/hard` of the resources whose name has, or has not, a prefix."""
+    status = obj.get("status") or {}
+    used, hard = status.get("used") or {}, status.get("hard") or {}
+    shown = [name for name in sorted(hard) if name.startswith("limits.") == (prefix == "limits.")]
+    return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in shown)
+
+
+class ResourceQuotas(PlainWithStatus):
+    """Behaviour of ResourceQuota."""
+
+    answers_delete_with_object: ClassVar[bool] = True
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        Column(
+            "Request",
+            lambda obj, _: _used(obj, "requests."),
+            description="Request represents a minimum amount of cpu/memory that a container may consume.",
+        ),
+        Column(
+            "Limit",
+            lambda obj, _: _used(obj, "limits."),
+            description="Limits control the maximum amount of cpu/memory that a container may use independent of "
+            "contention on the node.",
+        ),
+        printing.AGE,
+    )
+
+    def default(self, obj: Object) -> None:
+        """See `Strategy`."""
+        quantities.canonicalize(obj.setdefault("spec", {}), "hard")
+        quantities.canonicalize(obj.setdefault("status", {}), "hard", "used")
+
+
+class LimitRanges(PlainNamed):
+    """Behaviour of LimitRange."""
+
+    create_on_update: ClassVar[bool] = True
+
+    def default(self, obj: Object) -> None:
+        """Limits of containers imply each other."""
+        spec = obj.setdefault("spec", {})
+        for item in spec.get("limits") or []:
+            quantities.canonicalize(item, "max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+            if item.get("type") != "Container":
+                continue
+            default = {**(item.get("max") or {}), **(item.get("default") or {})}
+            request = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
+            if default:
+                item["default"] = default
+            if request:
+                item["defaultRequest"] = request
+
+
+class HorizontalPodAutoscalers(PlainWithStatus):
+    """Behaviour of HorizontalPodAutoscaler, without the arithmetic of its metrics."""
+
+    empty_status: ClassVar[Object] = {"desiredReplicas": 0, "currentMetrics": None}
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        Column(
+            "Reference",
+            lambda obj, _: "/".join(
+                str(printing.dig(obj, ("spec", "scaleTargetRef", key), "")) for key in ("kind", "name")
+            ),
+            documents="spec.scaleTargetRef",
+        ),
+        Column(
+            "Targets",
+            lambda obj, _: ", ".join(_metric(metric) for metric in obj["spec"].get("metrics") or []) or printing.NONE,
+            documents="spec.metrics",
+        ),
+        Column(
+            "MinPods", lambda obj, _: str(obj["spec"].get("minReplicas", printing.UNSET)), documents="spec.minReplicas"
+        ),
+        Column("MaxPods", printing.field("spec.maxReplicas", 0), documents="spec.maxReplicas"),
+        Column("Replicas", printing.field("status.currentReplicas", 0), documents="status.currentReplicas"),
+        printing.AGE,
+    )
+
+    def default(self, obj: Object) -> None:
+        """See `Strategy`."""
+        spec = obj.setdefault("spec", {})
+        if spec.get("minReplicas") is None:
+            spec["minReplicas"] = 1
+        if not spec.get("metrics"):
+            target = {"type": "Utilization", "averageUtilization": 80}
+            spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
+def _metric(metric: Object) -> str:
+    resource = metric.get("resource")
+    if resource is None:
+        return f"{printing.UNKNOWN}/{metric.get('type', '')}"
+    target = resource.get("target") or {}
+    percent = target.get("averageUtilization")
+    wanted = target.get("averageValue") if percent is None else f"{percent}%"
+    return f"{resource.get('name', '')}: {printing.UNKNOWN}/{wanted}"
+
+
+class VolumeAttachments(Kind):
+    """Behaviour of VolumeAttachment."""
+
+    has_status: ClassVar[bool] = True
+    empty_status: ClassVar[Object] = {"attached": False}
+    answers_delete_with_object: ClassVar[bool] = True
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        Column("Attacher", printing.field("spec.attacher"), format="name", documents="spec.attacher"),
+        Column("PV", printing.field("spec.source.persistentVolumeName"), documents="spec.source.persistentVolumeName"),
+        Column("Node", printing.field("spec.nodeName"), documents="spec.nodeName"),
+        Column("Attached", printing.field("status.attached", False), type="boolean", documents="status.attached"),
+        printing.AGE,
+    )
+
+
+class ResourceSlices(Kind):
+    """Behaviour of ResourceSlice, which kubelets and `kubectl describe node` look for by node."""
+
+    has_generation: ClassVar[bool] = True
+    update_without_version: ClassVar[bool] = True
+    own_field_labels: ClassVar[bool] = True
+    fields: ClassVar[dict[str, FieldGetter]] = {
+        **NAME_LABEL,
+        "spec.nodeName": field_label("spec.nodeName"),
+        "spec.driver": field_label("spec.driver"),
+    }
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        Column("Node", printing.field("spec.nodeName", printing.UNSET), documents="spec.nodeName"),
+        Column("Driver", printing.field("spec.driver"), documents="spec.driver"),
+        Column("Pool", printing.field("spec.pool.name"), documents="spec.pool.name"),
+        printing.AGE,
+    )

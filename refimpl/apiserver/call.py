@@ -66,8 +66,8 @@ class Call:
         )
 
     def describe(self, path: str) -> str:
-        """The documentation of a field of the target's kind; empty when there is none."""
-        resource = self.target.resource
+        """The documentation of a field of the kind that is kept; empty when there is none."""
+        resource = self.strategy.stored_as or self.target.resource
         found: schema.Type | None = schema.of_kind(resource.api_version, resource.kind)
         text = ""
         for name in path.split("."):

@@ -47,7 +47,7 @@ async def store_new(call: Call, obj: Object, *, dry_run: bool) -> Answer:
                 raise already_exists(ctx.resource, metadata["name"]) from None
             metadata["name"] = ""
             continue
-        return Answer(201, item=entry.item)
+        return Answer(201, item=call.registry.item(ctx.resource, entry.item))
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -86,5 +86,5 @@ def prepare(ctx: Context, call: Call, obj: Object) -> None:
     strategy.prepare_for_create(ctx, obj)
     causes = [*metadata_rules.validate_create(ctx, strategy, obj), *strategy.validate(ctx, obj)]
     if causes:
-        raise invalid(ctx.resource, obj["metadata"].get("name", ""), causes)
+        raise invalid(call.strategy.stored_as or ctx.resource, obj["metadata"].get("name", ""), causes)
     strategy.begin_create(ctx, obj)

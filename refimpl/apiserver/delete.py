@@ -124,7 +124,7 @@ async def _keep(ctx: Context, call: Call, entry: Entry, old: Object, new: Object
 
 async def _remove(ctx: Context, call: Call, entry: Entry, old: Object) -> Answer:
     if not ctx.dry_run:
-        await call.registry.remove(ctx.resource, entry)
+        old["metadata"]["resourceVersion"] = str(await call.registry.remove(ctx.resource, entry))
     if call.strategy.answers_delete_with_object:
         return Answer(200, obj=old)
     return Answer(200, obj=success(call.target, old["metadata"]["uid"]), plain=True)

@@ -69,6 +69,7 @@ def _selection(namespace: str, name: str, labels: str, fields: str, strategy: St
         raise bad_request(str(wrong)) from None
     for term in field_selector.terms:
         _check_field(strategy, term.field)
+    field_selector = FieldSelector(tuple(_renamed(strategy, term) for term in field_selector.terms))
     if name:
         field_selector = FieldSelector((*field_selector.terms, FieldTerm("metadata.name", name)))
     tests: list[Test] = [_field_test(term) for term in field_selector.terms]
@@ -78,11 +79,16 @@ def _selection(namespace: str, name: str, labels: str, fields: str, strategy: St
 
 
 def _check_field(strategy: Strategy, field: str) -> None:
-    if field in strategy.fields:
+    if field in strategy.fields or field in strategy.field_aliases:
         return
     if strategy.own_field_labels:
         raise bad_request(f"field label not supported: {field}")
     raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+
+
+def _renamed(strategy: Strategy, term: FieldTerm) -> FieldTerm:
+    """The term under the name that entries know the field by."""
+    return attrs.evolve(term, field=strategy.field_aliases.get(term.field, term.field))
 
 
 def _interest(namespace: str, fields: FieldSelector) -> Interest:

@@ -115,10 +115,13 @@ class ApiServer:
             return rendering.render_error(request, error, warnings)
 
     def _call(self, request: Request, target: Target, warnings: list[str]) -> Call:
+        strategy = self._strategies(target.resource)
+        if strategy.deprecation:
+            warnings.append(strategy.deprecation)
         return Call(
             request,
             target,
-            self._strategies(target.resource),
+            strategy,
             self.registry,
             self.clock,
             negotiation.form_of(request),

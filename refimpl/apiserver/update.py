@@ -191,7 +191,7 @@ def prepare(ctx: Context, call: Call, old: Object, new: Object) -> None:
         strategy.prepare_for_update(ctx, old, new)
         causes = [*metadata_rules.validate_update(ctx, old, new), *strategy.validate_update(ctx, old, new)]
     if causes:
-        raise invalid(ctx.resource, ctx.name, causes)
+        raise invalid(call.strategy.stored_as or ctx.resource, ctx.name, causes)
     if not ctx.subresource:
         strategy.begin_update(ctx, old, new)
         if strategy.has_generation and strategy.counted(old) != strategy.counted(new):

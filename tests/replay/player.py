@@ -17,6 +17,7 @@ from refimpl.api.http import Request, Response, User
 from refimpl.apiserver import authentication
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
+from refimpl.apiserver.settings import Settings
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
 from tests.replay.compare import Bindings, differences
@@ -45,7 +46,12 @@ class Stream:
 async def play(case: Case) -> list[str]:
     """Every difference between the recording and what the reference answers."""
     clock = Clock.virtual(seed=1)
-    server = ApiServer(MemoryStore(), clock, security=Security([authentication.tokens(USERS)]))
+    server = ApiServer(
+        MemoryStore(),
+        clock,
+        security=Security([authentication.tokens(USERS)]),
+        settings=Settings(protect_storage=True),
+    )
     await server.start()
     player = Player(server, clock)
     compaction = asyncio.create_task(_compact(server)) if "compaction-interval=3s" in case.server_config else None

@@ -65,7 +65,7 @@ class ConfigMaps(Kind):
         yield from key_causes(binary, "binaryData")
         total = sum(len(value.encode()) for value in data.values()) + sum(map(decoded_size, binary.values()))
         if total > MAX_BYTES:
-            yield causes.too_long("", MAX_BYTES)
+            yield causes.too_long("[]", MAX_BYTES)
 
     def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """See `Strategy`."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+import attrs
+
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
 from refimpl.api.resources import EVENTS, Resource
@@ -112,6 +114,11 @@ COLUMNS: Final = (
 )
 
 
+def _of_core(column: Column) -> Column:
+    """The same column for the view: its cell is made from the form in which events are kept."""
+    return attrs.evolve(column, cell=lambda event, clock: column.cell(to_core(event), clock))
+
+
 class Events(Kind):
     """Behaviour of core/v1 Event, the form in which events are kept."""
 
@@ -161,7 +168,7 @@ class EventsV1(Kind):
         **{f"regarding.{key}": f"involvedObject.{key}" for key in _INVOLVED},
         "reportingController": "reportingComponent",
     }
-    columns: ClassVar[tuple[Column, ...] | None] = COLUMNS
+    columns: ClassVar[tuple[Column, ...] | None] = tuple(_of_core(column) for column in COLUMNS)
 
     def to_stored(self, obj: Object) -> Object:
         """See `Strategy`."""

@@ -25,6 +25,7 @@ class Namespaces(Kind):
     empty_status: ClassVar[Object] = {"phase": "Active"}
     update_without_version: ClassVar[bool] = True
     answers_delete_with_object: ClassVar[bool] = True
+    marked_first: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {**NAME_LABEL, "status.phase": field_label("status.phase")}
     columns: ClassVar[tuple[Column, ...] | None] = (

@@ -112,14 +112,13 @@ class PodRecord:
         if self.stop is None:
             self.stop = order
             return True
-        deadline = now + order.grace
-        sooner = [countdown for countdown in self.countdowns if deadline < countdown.deadline]
-        for countdown in sooner:
-            countdown.deadline = deadline
-        if order.grace < self.stop.grace:
-            self.stop = attrs.evolve(self.stop, grace=order.grace)
+        if order.grace >= self.stop.grace:
+            return False
+        self.stop = attrs.evolve(self.stop, grace=order.grace)
+        for countdown in self.countdowns:
+            countdown.deadline = min(countdown.deadline, now + order.grace)
         self.pulse.beat()
-        return bool(sooner)
+        return True
 
     def cancel_timer(self) -> None:
         """Forgets when to look again."""

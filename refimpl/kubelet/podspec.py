@@ -69,9 +69,11 @@ def spec_grace(pod: Object) -> int:
 
 
 def deletion_grace(pod: Object) -> int:
-    """Seconds the containers get to stop, by the request that deletes the pod, else by its spec."""
-    grace = pod["metadata"].get("deletionGracePeriodSeconds")
-    return spec_grace(pod) if grace is None else int(grace)
+    """Seconds the containers get to stop, by the request that deletes the pod, else by its spec.
+
+    A forced deletion (0 seconds) frees the name, not the machine: containers still get what their spec grants.
+    """
+    return int(pod["metadata"].get("deletionGracePeriodSeconds") or 0) or spec_grace(pod)
 
 
 def start_time(pod: Object) -> datetime | None:

@@ -80,9 +80,8 @@ def main() -> None:
     real, used = time.monotonic() - began, time.process_time() - cpu  # noqa: TID251
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(end)
-    print(
-        f"real {real:.1f} s, CPU {used:.1f} s, peak memory {peak:.0f} MiB, {options.minutes * 60 / real:.1f} x real time"
-    )
+    speed = options.minutes * 60 / real
+    print(f"real {real:.1f} s, CPU {used:.1f} s, peak memory {peak:.0f} MiB, {speed:.0f} times real time")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from refimpl.apiserver import (
     kinds,
     kubelets,
     negotiation,
+    openapi,
     paths,
     rendering,
     routes,
@@ -24,6 +25,7 @@ from refimpl.apiserver.authentication import Credentials, Subject
 from refimpl.apiserver.call import Call
 from refimpl.apiserver.discovery import Discovery
 from refimpl.apiserver.kubelets import Kubelets
+from refimpl.apiserver.openapi import OpenApi
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.security import ALLOW_ALL, Security
@@ -47,7 +49,7 @@ class ApiServer:
         clock: time, randomness, uids.
         security: who is who, and who may do what.
         kubelets: the way to the nodes, for logs and exec.
-        pages: what is served besides resources, health and discovery.
+        pages: what is served besides resources, health, discovery and OpenAPI.
         settings: what the operator chose.
         strategies: behaviour by row of the resource table.
     """
@@ -69,7 +71,8 @@ class ApiServer:
         self._kubelets = kubelets
         self._settings = settings
         self.health = health.Health()
-        self._pages = (self.health.page, Discovery(other_paths=health.PATHS).page, *pages)
+        discovery = Discovery(other_paths=(*health.PATHS, *openapi.PATHS))
+        self._pages = (self.health.page, discovery.page, OpenApi().page, *pages)
         self._strategies = strategies
 
     async def start(self) -> None:

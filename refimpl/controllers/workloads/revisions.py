@@ -41,8 +41,19 @@ def snapshot(owner: Object) -> Object:
     return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
 
 
-def build(owner: Object, number: int) -> Object:
-    """The revision of the owner's present template."""
+def template_of(revision: Object) -> Object:
+    """The pod template that a revision keeps."""
+    return {key: value for key, value in revision["data"]["spec"]["template"].items() if key != "$patch"}
+
+
+def build(owner: Object, number: int, hash_label: str = HASH_LABEL) -> Object:
+    """The revision of the owner's present template.
+
+    Args:
+        owner: the DaemonSet or StatefulSet.
+        number: of the revision.
+        hash_label: the label of the revision that bears the hash.
+    """
     template = owner["spec"]["template"]
     digest = content_hash(template, (owner.get("status") or {}).get("collisionCount"))
     metadata = owner["metadata"]
@@ -52,7 +63,7 @@ def build(owner: Object, number: int) -> Object:
         "metadata": {
             "name": f"{metadata['name']}-{digest}",
             "namespace": metadata["namespace"],
-            "labels": {**labels(template), HASH_LABEL: digest},
+            "labels": {**labels(template), hash_label: digest},
             "ownerReferences": [controller_reference(owner)],
         },
         "data": snapshot(owner),
@@ -87,7 +98,9 @@ def expendable(history: History, limit: int, live: Iterable[str]) -> Sequence[Ob
     return unused[:excess]
 
 
-async def history_of(client: Client, owners: Resource, owner: Object, revisions: Informer) -> History:
+async def history_of(
+    client: Client, owners: Resource, owner: Object, revisions: Informer, hash_label: str = HASH_LABEL
+) -> History:
     """Finds the owner's revisions; creates the current one, or gives it the highest number, where that is missing.
 
     Raises:
@@ -103,7 +116,7 @@ async def history_of(client: Client, owners: Resource, owner: Object, revisions:
     old = tuple(one for one in mine if one["data"] != wanted)
     number = max(map(number_of, old), default=0) + 1
     if not matching:
-        return History(await _create(client, owners, owner, build(owner, number)), old)
+        return History(await _create(client, owners, owner, build(owner, number, hash_label)), old)
     current = matching[-1]
     for duplicate in matching[:-1]:
         await delete(client, CONTROLLERREVISIONS, duplicate)

@@ -1,0 +1,185 @@
+"""The loop around the decision.
+
+Source: kube-controller-manager 1.36 `stateful_set.go`, `stateful_pod_control.go`.
+"""
+
+from __future__ import annotations
+
+from refimpl.api.errors import ApiError, Object
+from refimpl.api.meta import controller_of, labels
+from refimpl.api.resources import CONTROLLERREVISIONS, PERSISTENTVOLUMECLAIMS, PODS, STATEFULSETS
+from refimpl.api.selectors import from_object
+from refimpl.client.informer import Key, key_of
+from refimpl.client.transport import Unreachable
+from refimpl.client.workqueue import WorkQueue
+from refimpl.controllers.runner import ControllerContext
+from refimpl.controllers.statefulset.identity import claims_of, new_pod, ordinal_of
+from refimpl.controllers.statefulset.reconcile import Decision, View, calculate_status, reconcile
+from refimpl.controllers.workloads import pods
+from refimpl.controllers.workloads.actions import delete
+from refimpl.controllers.workloads.changes import keyed, split
+from refimpl.controllers.workloads.owners import (
+    BY_CONTROLLER,
+    BY_NAMESPACE,
+    by_controller,
+    by_namespace,
+    claim,
+    controller_uid,
+    orphans_of,
+)
+from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
+from refimpl.controllers.workloads.revisions import History, expendable, hash_of, history_of
+from refimpl.controllers.workloads.workers import run_workers
+
+REVISION_HASH_LABEL = "controller.kubernetes.io/hash"
+
+
+class StatefulSetController:
+    """Keeps the pods of StatefulSets.
+
+    Args:
+        context: of the manager.
+        concurrent_syncs: how many StatefulSets are worked on at a time.
+    """
+
+    name = "statefulset-controller"
+
+    def __init__(self, context: ControllerContext, *, concurrent_syncs: int = 5) -> None:
+        self._client = context.client
+        self._clock = context.clock
+        self._concurrent_syncs = concurrent_syncs
+        self._recorder = context.recorder("statefulset-controller")
+        self._queue: WorkQueue[Key] = WorkQueue(context.clock)
+        informers = context.informers
+        self._sets = informers.informer(STATEFULSETS, {BY_NAMESPACE: by_namespace})
+        self._pods = informers.informer(PODS, {BY_CONTROLLER: by_controller})
+        self._claims = informers.informer(PERSISTENTVOLUMECLAIMS)
+        self._revisions = informers.informer(CONTROLLERREVISIONS, {BY_CONTROLLER: by_controller})
+        self._sets.add_handler(keyed(self._queue.add))
+        self._pods.add_handler(split(self._pod_changed))
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        await run_workers(self._queue, self.sync, self.name, self._concurrent_syncs)
+
+    async def sync(self, key: Key) -> None:
+        """Makes the next step of one StatefulSet.
+
+        Raises:
+            ApiError, Unreachable: a step was refused; the key is to be tried again.
+        """
+        statefulset = self._sets.get(key[1], key[0])
+        if statefulset is None:
+            return
+        history = await history_of(self._client, STATEFULSETS, statefulset, self._revisions, REVISION_HASH_LABEL)
+        current = self._current(statefulset, history)
+        mine = await self._mine(statefulset)
+        update = history.current["metadata"]["name"]
+        view = View(statefulset, mine, current["metadata"]["name"], update, self._clock.now())
+        decision = reconcile(view)
+        try:
+            await self._carry_out(view, decision, current, history.current)
+        finally:
+            await self._report(key, view)
+        live = [view.current, view.update, *map(hash_of, mine)]
+        limit = int(statefulset["spec"].get("revisionHistoryLimit", 10))
+        for revision in expendable(history, limit, live):
+            await delete(self._client, CONTROLLERREVISIONS, revision)
+
+    def _current(self, statefulset: Object, history: History) -> Object:
+        name = (statefulset.get("status") or {}).get("currentRevision")
+        known = (revision for revision in history.old if revision["metadata"]["name"] == name)
+        return next(known, history.current)
+
+    async def _mine(self, statefulset: Object) -> tuple[Object, ...]:
+        metadata = statefulset["metadata"]
+        held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
+        orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
+        candidates = [pod for pod in (*held, *orphans) if ordinal_of(statefulset, pod) is not None]
+        claims = claim(statefulset, from_object(statefulset["spec"]["selector"]), candidates)
+        return await take(self._client, STATEFULSETS, PODS, statefulset, claims)
+
+    async def _carry_out(self, view: View, decision: Decision, current: Object, update: Object) -> None:
+        for pod in decision.failed:
+            name = f"{pod['metadata']['namespace']}/{view.statefulset['metadata']['name']}"
+            message = f"StatefulSet {name} is recreating {pods.phase(pod)} Pod {pod['metadata']['name']}"
+            reason = "RecreatingFailedPod" if pods.phase(pod) == "Failed" else "RecreatingTerminatedPod"
+            kind = "Warning" if pods.phase(pod) == "Failed" else "Normal"
+            self._recorder.event(view.statefulset, kind, reason, message)
+        for pod in decision.delete:
+            await self._delete(view.statefulset, pod)
+        for ordinal, updated in decision.create:
+            await self._create(view.statefulset, ordinal, update if updated else current)
+
+    async def _create(self, statefulset: Object, ordinal: int, revision: Object) -> None:
+        for body in claims_of(statefulset, ordinal):
+            await self._ensure_claim(statefulset, body)
+        pod = new_pod(statefulset, ordinal, revision)
+        try:
+            await self._client.create(PODS, pod)
+        except (ApiError, Unreachable) as error:
+            if isinstance(error, ApiError) and error.reason == "AlreadyExists":
+                return
+            if not namespace_is_going(error):
+                self._tell(statefulset, "create", f"Pod {pod['metadata']['name']}", error)
+            raise
+        self._tell(statefulset, "create", f"Pod {pod['metadata']['name']}")
+
+    async def _ensure_claim(self, statefulset: Object, body: Object) -> None:
+        metadata = body["metadata"]
+        if self._claims.get(metadata["name"], metadata["namespace"]) is not None:
+            return
+        try:
+            await self._client.create(PERSISTENTVOLUMECLAIMS, body)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                return
+            self._tell(statefulset, "create", f"Claim {metadata['name']}", error)
+            raise
+        self._tell(statefulset, "create", f"Claim {metadata['name']}")
+
+    async def _delete(self, statefulset: Object, pod: Object) -> None:
+        what = f"Pod {pod['metadata']['name']}"
+        try:
+            await delete(self._client, PODS, pod)
+        except (ApiError, Unreachable) as error:
+            self._tell(statefulset, "delete", what, error)
+            raise
+        self._tell(statefulset, "delete", what)
+
+    def _tell(self, statefulset: Object, verb: str, what: str, error: ApiError | Unreachable | None = None) -> None:
+        where = f"{what} in StatefulSet {statefulset['metadata']['name']}"
+        if error is None:
+            self._recorder.event(statefulset, "Normal", f"Successful{verb.title()}", f"{verb} {where} successful")
+        else:
+            self._recorder.event(
+                statefulset, "Warning", f"Failed{verb.title()}", f"{verb} {where} failed error: {error}"
+            )
+
+    async def _report(self, key: Key, view: View) -> None:
+        status = calculate_status(view)
+        if status != view.statefulset.get("status"):
+            await self._client.update(STATEFULSETS, {**view.statefulset, "status": status}, subresource="status")
+        seconds = int(view.statefulset["spec"].get("minReadySeconds") or 0)
+        if seconds and status["availableReplicas"] != status.get("readyReplicas", 0):
+            self._queue.add_after(key, seconds)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is not None and new is not None and pods.standing(old) == pods.standing(new):
+            return
+        for one in (old, new):
+            self._wake_controller(one)
+        if new is not None and not controller_uid(new):
+            present = labels(new)
+            for one in self._sets.by_index(BY_NAMESPACE, new["metadata"]["namespace"]):
+                if from_object(one["spec"]["selector"]).matches(present):
+                    self._queue.add(key_of(one))
+
+    def _wake_controller(self, pod: Object | None) -> None:
+        reference = controller_of(pod) if pod is not None else None
+        if pod is None or reference is None:
+            return
+        namespace = pod["metadata"]["namespace"]
+        owner = self._sets.get(reference["name"], namespace)
+        if owner is not None and owner["metadata"]["uid"] == reference["uid"]:
+            self._queue.add((namespace, reference["name"]))

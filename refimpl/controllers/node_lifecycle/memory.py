@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import attrs
 
@@ -11,7 +11,7 @@ from refimpl.api.errors import Object
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
 from refimpl.controllers.node_lifecycle.health import Health
 from refimpl.controllers.node_lifecycle.queue import RateLimitedQueue
-from refimpl.controllers.node_lifecycle.zones import Zone, ZoneState, zone_of
+from refimpl.controllers.node_lifecycle.zones import Zone, ZoneState
 
 
 @attrs.frozen
@@ -19,14 +19,14 @@ class Arrivals:
     """How the nodes differ from the known ones.
 
     Attributes:
-        added: nodes of new names.
-        deleted: known nodes whose names are gone.
-        in_new_zones: known nodes whose zone has no state.
+        added: new names.
+        deleted: known names that are gone.
+        new_zones: zones of known nodes that have no state.
     """
 
-    added: tuple[Object, ...]
-    deleted: tuple[Object, ...]
-    in_new_zones: tuple[Object, ...]
+    added: tuple[str, ...]
+    deleted: tuple[str, ...]
+    new_zones: tuple[Zone, ...]
 
 
 @attrs.define(eq=False)
@@ -65,11 +65,18 @@ class Memory:
         self.known[meta.name(node)] = {"metadata": {"name": meta.name(node), "uid": meta.uid(node)}}
 
 
-def arrivals(nodes: Iterable[Object], known: Mapping[str, Object], zone_states: Mapping[Zone, ZoneState]) -> Arrivals:
-    """Compares the nodes with the known ones, by name: one deleted and made again in between is not noticed."""
-    present = {meta.name(node): node for node in nodes}
+def arrivals(
+    zone_of: Mapping[str, Zone], known: Mapping[str, Object], zone_states: Mapping[Zone, ZoneState]
+) -> Arrivals:
+    """Compares the nodes with the known ones, by name: one deleted and made again in between is not noticed.
+
+    Args:
+        zone_of: the zones of all nodes, by name.
+        known: the nodes known before.
+        zone_states: the zones known before.
+    """
     return Arrivals(
-        tuple(node for name, node in present.items() if name not in known),
-        tuple(node for name, node in known.items() if name not in present),
-        tuple(node for name, node in present.items() if name in known and zone_of(node) not in zone_states),
+        tuple(name for name in zone_of if name not in known),
+        tuple(name for name in known if name not in zone_of),
+        tuple(dict.fromkeys(zone for name, zone in zone_of.items() if name in known and zone not in zone_states)),
     )

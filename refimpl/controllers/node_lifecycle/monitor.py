@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import attrs
 
@@ -23,9 +24,8 @@ from refimpl.clock import Clock
 from refimpl.controllers.node_index import pods_on
 from refimpl.controllers.node_lifecycle import disruption, health, taints, zones
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
-from refimpl.controllers.node_lifecycle.health import Assessment, Health, holds
+from refimpl.controllers.node_lifecycle.health import Assessment, holds
 from refimpl.controllers.node_lifecycle.memory import Memory, arrivals
-from refimpl.controllers.node_lifecycle.queue import RateLimitedQueue
 from refimpl.controllers.node_lifecycle.writer import NodeWriter
 from refimpl.controllers.node_lifecycle.zones import Zone
 
@@ -68,20 +68,22 @@ class NodeMonitor:
 
     async def look(self) -> None:
         """One pass over all nodes."""
-        nodes = list[Object](self.nodes.list())
-        await self._welcome(nodes)
+        nodes = {meta.name(node): node for node in self.nodes.list()}
+        zone_of = {name: zones.zone_of(node) for name, node in nodes.items()}
+        await self._welcome(nodes, zone_of)
         counts: Counts = {}
         busy = []
-        for node in nodes:
-            assessment = self._assess(node)
-            if self._is_quiet(node, assessment):
-                self._remember(node, assessment.health)
-                self._count(counts, node, assessment)
-                self._keep_queue(node, assessment)
+        now = self.clock.now()
+        for name, node in nodes.items():
+            assessment = self._assess(name, node, now)
+            if self._is_quiet(name, node, assessment):
+                self.memory.health[name] = assessment.health
+                self._count(counts, zone_of[name], node, assessment)
+                self._keep_queue(name, zone_of[name], node, assessment.current)
             else:
                 busy.append(node)
         await in_parallel(busy, lambda node: self._attend(node, counts))
-        await self._handle_disruption(counts, nodes)
+        await self._handle_disruption(counts, list(nodes.values()))
 
     async def taint_waiting(self) -> None:
         """Gives the NoExecute taint to as many waiting nodes as their zones' rates allow."""
@@ -90,33 +92,30 @@ class NodeMonitor:
         if not any(queue.rate > 0 and len(queue) for queue in self.memory.queues.values()):
             self.anybody_waits.clear()
 
-    async def _welcome(self, nodes: Sequence[Object]) -> None:
-        found = arrivals(nodes, self.memory.known, self.memory.zone_states)
-        for node in found.in_new_zones:
-            self.memory.open_zone(zones.zone_of(node), self.config)
-        for node in found.added:
-            name = meta.name(node)
+    async def _welcome(self, nodes: Mapping[str, Object], zone_of: Mapping[str, Zone]) -> None:
+        found = arrivals(zone_of, self.memory.known, self.memory.zone_states)
+        for zone in found.new_zones:
+            self.memory.open_zone(zone, self.config)
+        for name in found.added:
+            node = nodes[name]
             self._record(node, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
             self.memory.remember(node)
-            self.memory.open_zone(zones.zone_of(node), self.config)
+            self.memory.open_zone(zone_of[name], self.config)
             await self._mark_reachable(node)
-        for node in found.deleted:
-            name = meta.name(node)
+        for name in found.deleted:
+            node = self.memory.known.pop(name)
             self._record(node, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
-            del self.memory.known[name]
 
-    def _assess(self, node: Object) -> Assessment:
-        name = meta.name(node)
-        known = self.memory.health.get(name)
-        return health.assess(node, self._lease_of(name), known, self.clock.now(), self.config)
+    def _assess(self, name: str, node: Object, now: datetime) -> Assessment:
+        return health.assess(node, self._lease_of(name), self.memory.health.get(name), now, self.config)
 
     def _lease_of(self, name: str) -> Object | None:
         """The node's Lease is the one of its name in the namespace for that purpose; nothing in it is believed."""
         return self.leases.get(name, LEASE_NAMESPACE)
 
-    def _is_quiet(self, node: Object, assessment: Assessment) -> bool:
+    def _is_quiet(self, name: str, node: Object, assessment: Assessment) -> bool:
         """Whether a node needs no request; true of nearly all nodes at nearly all times."""
-        if assessment.conditions is not None or meta.name(node) in self.memory.pods_to_retry:
+        if assessment.conditions is not None or name in self.memory.pods_to_retry:
             return False
         current = assessment.current
         if current is None:
@@ -131,7 +130,7 @@ class NodeMonitor:
         if attended is None:
             return
         node, assessment = attended
-        self._count(counts, node, assessment)
+        self._count(counts, zones.zone_of(node), node, assessment)
         name = meta.name(node)
         if assessment.current is not None:
             await self._update_no_execute(node, assessment.current)
@@ -144,8 +143,8 @@ class NodeMonitor:
         """Writes the conditions of a silent node; a conflict may be its heartbeat, so it is looked at afresh."""
         name = meta.name(node)
         for _ in range(_ATTEMPTS):
-            assessment = self._assess(node)
-            self._remember(node, assessment.health)
+            assessment = self._assess(name, node, self.clock.now())
+            self.memory.health[name] = assessment.health
             if assessment.conditions is None:
                 return node, assessment
             try:
@@ -153,7 +152,7 @@ class NodeMonitor:
             except (ApiError, Unreachable) as error:
                 log.info("node %s: conditions were not written: %s", name, error)
             else:
-                self._remember(node, health.written(assessment, self._lease_of(name)))
+                self.memory.health[name] = health.written(assessment, self._lease_of(name))
                 return node, assessment
             try:
                 node = await self.writer.client.get(NODES, name)
@@ -172,7 +171,7 @@ class NodeMonitor:
         elif any(has_taint(taints_of(node), taint["key"], NO_EXECUTE) for taint in swap.remove):
             await self.writer.swap_taints(node, swap)
         else:
-            self._queue_for_taint(node, current)
+            self._queue_for_taint(meta.name(node), zones.zone_of(node), node, current)
 
     async def _mark_reachable(self, node: Object) -> None:
         try:
@@ -180,7 +179,7 @@ class NodeMonitor:
         except (ApiError, Unreachable) as error:
             log.warning("node %s: taints were not removed: %s", meta.name(node), error)
             return
-        self._queue_of(node).remove(meta.name(node))
+        self.memory.queue_in(zones.zone_of(node), self.config).remove(meta.name(node))
 
     async def _update_pods(self, node: Object, assessment: Assessment) -> bool:
         name = meta.name(node)
@@ -190,26 +189,20 @@ class NodeMonitor:
             return True
         return await self.writer.mark_pods_not_ready(pods_on(self.pods, name))
 
-    def _keep_queue(self, node: Object, assessment: Assessment) -> None:
-        if assessment.current is None:
-            return
-        if holds(assessment.current):
-            self._queue_of(node).remove(meta.name(node))
-        else:
-            self._queue_for_taint(node, assessment.current)
+    def _keep_queue(self, name: str, zone: Zone, node: Object, current: Object | None) -> None:
+        if holds(current):
+            self.memory.queue_in(zone, self.config).remove(name)
+        elif current is not None:
+            self._queue_for_taint(name, zone, node, current)
 
-    def _queue_for_taint(self, node: Object, current: Object) -> None:
+    def _queue_for_taint(self, name: str, zone: Zone, node: Object, current: Object) -> None:
         """Queues a node that lacks its taint; one that had it, and lost it by somebody's hand, is queued again."""
-        queue = self._queue_of(node)
-        name = meta.name(node)
+        queue = self.memory.queue_in(zone, self.config)
         key = taints.no_execute_key(current)
         if key is not None and not has_taint(taints_of(node), key, NO_EXECUTE):
             queue.remove(name)
         if queue.add(name, self.clock.monotonic()):
             self.anybody_waits.set()
-
-    def _queue_of(self, node: Object) -> RateLimitedQueue:
-        return self.memory.queue_in(zones.zone_of(node), self.config)
 
     async def _taint_waiting_node(self, name: str) -> float | None:
         node = self.nodes.get(name)
@@ -223,12 +216,9 @@ class NodeMonitor:
             return None
         return 0.0
 
-    def _count(self, counts: Counts, node: Object, assessment: Assessment) -> None:
+    def _count(self, counts: Counts, zone: Zone, node: Object, assessment: Assessment) -> None:
         if not zones.is_excluded(node):
-            counts.setdefault(zones.zone_of(node), []).append(assessment.current)
-
-    def _remember(self, node: Object, found: Health) -> None:
-        self.memory.health[meta.name(node)] = found
+            counts.setdefault(zone, []).append(assessment.current)
 
     async def _handle_disruption(self, counts: Counts, nodes: Sequence[Object]) -> None:
         sizes = {zone: zones.count_zone(conditions) for zone, conditions in counts.items()}
@@ -255,9 +245,10 @@ class NodeMonitor:
         """Nothing was heard of anybody for a while, so silence is counted from now."""
         now = self.clock.now()
         for node in nodes:
-            known = self.memory.health.get(meta.name(node))
+            name = meta.name(node)
+            known = self.memory.health.get(name)
             if known is not None:
-                self._remember(node, attrs.evolve(known, probed_at=now))
+                self.memory.health[name] = attrs.evolve(known, probed_at=now)
 
     def _record(self, node: Object, reason: str, message: str) -> None:
         reference = {"kind": "Node", "apiVersion": "v1", "name": meta.name(node), "uid": meta.uid(node)}

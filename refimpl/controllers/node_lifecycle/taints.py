@@ -90,8 +90,11 @@ def opposite_key(key: str) -> str:
 
 def reachable_removals(node: Object) -> tuple[Taint, ...]:
     """The controller's NoExecute taints on a node: what goes when it is ready again."""
+    present = taints_of(node)
+    if not present:
+        return ()
     return tuple(
         {"key": key, "effect": NO_EXECUTE}
         for key in (api.UNREACHABLE, api.NOT_READY)
-        if has_taint(taints_of(node), key, NO_EXECUTE)
+        if has_taint(present, key, NO_EXECUTE)
     )

@@ -46,8 +46,14 @@ class ZoneCount:
 def zone_of(node: Object) -> Zone:
     """The zone of a node; the legacy labels win over `topology.kubernetes.io`."""
     labels = meta.labels(node)
-    region = labels.get("failure-domain.beta.kubernetes.io/region", labels.get("topology.kubernetes.io/region", ""))
-    zone = labels.get("failure-domain.beta.kubernetes.io/zone", labels.get("topology.kubernetes.io/zone", ""))
+    if not labels:
+        return "", ""
+    zone = labels.get("failure-domain.beta.kubernetes.io/zone")
+    if zone is None:
+        zone = labels.get("topology.kubernetes.io/zone", "")
+    region = labels.get("failure-domain.beta.kubernetes.io/region")
+    if region is None:
+        region = labels.get("topology.kubernetes.io/region", "")
     return region, zone
 
 

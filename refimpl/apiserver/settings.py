@@ -10,20 +10,18 @@ class Settings:
     """Choices that strategies and admission need.
 
     Attributes:
-        not_ready_toleration: seconds for which pods tolerate a node that is not ready
-            (`--default-not-ready-toleration-seconds`).
-        unreachable_toleration: seconds for which pods tolerate an unreachable node
-            (`--default-unreachable-toleration-seconds`).
-        service_addresses: range of cluster IPs (`--service-cluster-ip-range`).
-        node_ports: first and last node port (`--service-node-port-range`).
+        default_not_ready_toleration_seconds: tolerated time of a node that is not ready, for pods that say nothing.
+        default_unreachable_toleration_seconds: tolerated time of an unreachable node, for pods that say nothing.
+        service_cluster_ip_range: range of cluster IPs.
+        service_node_port_range: first and last node port.
         protect_storage: give claims and volumes the finalizer that keeps them while they are in use. Something has to
             lift it again; no controller of the reference does, so it is off.
     """
 
-    not_ready_toleration: int = 300
-    unreachable_toleration: int = 300
-    service_addresses: str = "10.96.0.0/16"
-    node_ports: tuple[int, int] = (30000, 32767)
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
+    service_cluster_ip_range: str = "10.96.0.0/16"
+    service_node_port_range: tuple[int, int] = (30000, 32767)
     protect_storage: bool = False
 
 

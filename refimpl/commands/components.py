@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from refimpl.apiserver.admission import AdmissionConfig
+from refimpl.apiserver.settings import Settings
 from refimpl.commands.flags import add_flags
 from refimpl.controllers.initializers import ControllerManagerConfig
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig
@@ -18,7 +18,7 @@ from refimpl.kubelet.config import KubeletConfig
 from refimpl.scheduler import SchedulerConfig
 
 CONTROLLER_MANAGER_FLAGS: Final = (ControllerManagerConfig, NodeLifecycleConfig, PodGCConfig)
-_APISERVER: Final = (AdmissionConfig,)
+_APISERVER: Final = (Settings,)
 _SCHEDULER: Final = (SchedulerConfig,)
 _KUBELET: Final = (KubeletConfig,)
 _PER_NODE: Final = ("hostname_override", "root_dir", "port", "address", "node_ip")

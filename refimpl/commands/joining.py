@@ -20,7 +20,7 @@ def add_kubeconfig_flags(parser: argparse.ArgumentParser) -> None:
     """`--kubeconfig` and `--context`."""
     parser.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="how to reach the API server")
     parser.add_argument(
-        "--context", default="", metavar="NAME", help="context to use (default: the file's current-context)"
+        "--context", default="", metavar="NAME", help="default: the file's current-context"
     )
 
 

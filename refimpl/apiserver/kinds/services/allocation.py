@@ -67,7 +67,7 @@ def set_families(spec: Object) -> list[Cause]:
 def _cluster_ip(ctx: Context, spec: Object, others: list[Object]) -> list[Cause]:
     if not defaults.needs_cluster_ip(spec) or defaults.is_headless(spec):
         return []
-    network = ipaddress.ip_network(ctx.settings.service_addresses)
+    network = ipaddress.ip_network(ctx.settings.service_cluster_ip_range)
     taken = {other.get("clusterIP") for other in others}
     wanted = spec.get("clusterIP")
     if not wanted:
@@ -122,7 +122,7 @@ def taken_ports(specs: list[Object]) -> set[int]:
 
 
 def _given_port(ctx: Context, number: int, taken: set[int], path: str) -> list[Cause]:
-    first, last = ctx.settings.node_ports
+    first, last = ctx.settings.service_node_port_range
     if not first <= number <= last:
         why = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
         return [causes.invalid(path, number, why)]
@@ -130,7 +130,7 @@ def _given_port(ctx: Context, number: int, taken: set[int], path: str) -> list[C
 
 
 def _free_port(ctx: Context, taken: set[int]) -> int:
-    first, last = ctx.settings.node_ports
+    first, last = ctx.settings.service_node_port_range
     size = last - first + 1
     number = draw(ctx, first, last, first + min(max(16, size // 32), 128), lambda number: number in taken)
     if number is None:

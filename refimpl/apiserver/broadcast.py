@@ -7,7 +7,7 @@ to at most six groups. The members of a group share one list of changes, and eac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from refimpl.apiserver.cache import Change, Entry
 
@@ -28,6 +28,7 @@ class Watcher:
     Attributes:
         dropped: the watcher was too slow; it has lost changes and must end.
         closed: the server or the reader wants the watch to end.
+        on_drop: told when the watcher is dropped, for it may be waiting elsewhere (for its client to read).
     """
 
     def __init__(self, group: Group, position: int) -> None:
@@ -35,6 +36,7 @@ class Watcher:
         self.position = position
         self.dropped = False
         self.closed = False
+        self.on_drop: Callable[[], object] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def take(self) -> Sequence[Change]:
@@ -56,6 +58,13 @@ class Watcher:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+    def drop(self) -> None:
+        """Ends the watch of somebody who does not keep up."""
+        self.dropped = True
+        self.wake()
+        if self.on_drop is not None:
+            self.on_drop()
 
     def close(self) -> None:
         """Leaves the group; a pending `wait` returns."""
@@ -118,9 +127,8 @@ class Group:
         end = self._base + len(self._changes)
         for watcher in list(self._watchers):
             if end - watcher.position >= MAX_BEHIND:
-                watcher.dropped = True
                 self.leave(watcher)
-                watcher.wake()
+                watcher.drop()
         low = min((watcher.position for watcher in self._watchers), default=end)
         if low > self._base:
             del self._changes[: low - self._base]

@@ -72,10 +72,14 @@ class Registry:
 
     async def close(self) -> None:
         """Ends all watches and stops following the store."""
-        for broadcaster in self._broadcasters.values():
-            broadcaster.close()
+        self.end_watches()
         self._store.unsubscribe(self._on_events)
         await self._store.close()
+
+    def end_watches(self) -> None:
+        """Ends all watches."""
+        for broadcaster in self._broadcasters.values():
+            broadcaster.close()
 
     def begin_history(self) -> None:
         """Lets watches begin no earlier than now."""

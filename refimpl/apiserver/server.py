@@ -81,6 +81,10 @@ class ApiServer:
         await bootstrap.fill(self.registry, self.handle)
         self.registry.begin_history()
 
+    def end_watches(self) -> None:
+        """Ends all watches; clients come back to whoever answers then."""
+        self.registry.end_watches()
+
     async def close(self) -> None:
         """Ends all watches and closes the store."""
         await self.registry.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from refimpl.api.errors import Object, failure
 from refimpl.apiserver import encoding, listoptions, read, table
@@ -63,6 +63,15 @@ class WatchStream(AsyncIterator[bytes]):
             self._next_bookmark = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._arm()
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the reader was too slow: it has missed changes."""
+        return self._watcher.dropped
+
+    def on_drop(self, callback: Callable[[], object]) -> None:
+        """Has somebody told when the reader is too slow."""
+        self._watcher.on_drop = callback
 
     def __aiter__(self) -> WatchStream:
         return self

@@ -40,6 +40,8 @@ Index = Callable[[Object], Iterable[str]]
 
 _BACKOFF_FIRST = 0.8
 _BACKOFF_MAX = 30.0
+_SHORT_WATCH = 1.0
+"""A watch that brings nothing and ends within so many seconds counts as a failure, lest it be repeated in haste."""
 
 
 def key_of(obj: Object) -> Key:
@@ -118,9 +120,11 @@ class Informer:
             try:
                 if not self.resource_version:
                     await self._relist()
-                await self._follow()
-                backoff = _BACKOFF_FIRST
-                continue
+                since = self.clock.monotonic()
+                if await self._follow() or self.clock.monotonic() - since >= _SHORT_WATCH:
+                    backoff = _BACKOFF_FIRST
+                    continue
+                log.info("%s: the watch ended at once without an event", self.resource.plural)
             except ApiError as error:
                 if error.code == 410:
                     self.resource_version = ""
@@ -147,7 +151,9 @@ class Informer:
         self.resource_version = listed["metadata"]["resourceVersion"]
         self.synced.set()
 
-    async def _follow(self) -> None:
+    async def _follow(self) -> int:
+        """Follows one watch to its end; the number of events it brought."""
+        count = 0
         events = self.client.watch(
             self.resource,
             namespace=self.namespace,
@@ -160,6 +166,8 @@ class Informer:
                 if event.type != "BOOKMARK":
                     self._apply(key_of(event.object), None if event.type == "DELETED" else event.object)
                 self.resource_version = event.resource_version
+                count += 1
+        return count
 
     def _named(self, item: Object) -> Object:
         """List items lack kind and apiVersion; cached objects have them, like watched ones."""

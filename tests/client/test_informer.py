@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from refimpl.api.errors import expired
-from refimpl.api.http import Request
+from refimpl.api.http import Request, Response
 from refimpl.api.resources import CONFIGMAPS
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
@@ -121,3 +121,17 @@ async def test_an_outage_is_survived_without_losing_changes(world):
     world.fail = None
     await world.clock.sleep(61)
     assert world.heard == [(None, "red")]
+
+
+async def test_a_server_that_ends_watches_at_once_is_not_asked_in_haste(clock):
+    asked = []
+
+    async def hasty(request: Request) -> Response:
+        asked.append(clock.monotonic())
+        return Response(200, b"" if request.parameter("watch") else b'{"items":[],"metadata":{"resourceVersion":"1"}}')
+
+    informer = Informer(Client(DirectTransport(hasty)), CONFIGMAPS, clock)
+    task = asyncio.create_task(informer.run())
+    await clock.sleep(60)
+    task.cancel()
+    assert 4 <= len(asked) <= 10

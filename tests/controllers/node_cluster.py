@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,11 +12,12 @@ import attrs
 
 from refimpl.api import meta
 from refimpl.api.errors import ApiError, Object
+from refimpl.api.http import Request, Response
 from refimpl.api.resources import EVENTS, LEASES, NODES, PODS, Resource
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
 from refimpl.client.transport import DirectTransport
-from refimpl.clock import Clock, format_micro_time, format_time, parse_time
+from refimpl.clock import Clock, format_micro_time, parse_time
 from refimpl.controllers.runner import Builder, ControllerManager
 from refimpl.storage.memory import MemoryStore
 
@@ -30,6 +31,7 @@ class NodeCluster:
     clock: Clock
     beating: dict[str, asyncio.Task[None]] = attrs.field(factory=dict)
     requests: list[tuple[str, str]] = attrs.field(factory=list)
+    refusals: list[Callable[[Request], Awaitable[ApiError | None]]] = attrs.field(factory=list)
 
     async def add_node(
         self,
@@ -133,7 +135,7 @@ class NodeCluster:
         await self.client.patch(NODES, name, {"spec": {"taints": wanted}}, kind="merge")
 
     async def deletion(self, name: str) -> float | None:
-        """When the pod's deletion was asked for, in seconds on the loop's clock; NaN when gone; None when it was not."""
+        """When the pod's deletion was asked for, on the loop's clock; NaN when gone; None when it was not."""
         if not await self.exists(PODS, name, "default"):
             return float("nan")
         metadata = (await self.pod(name))["metadata"]
@@ -167,6 +169,19 @@ class NodeCluster:
 
         return await self.until(holds, within=within)
 
+    def refuse(self, method: str, path: str, error: ApiError, times: int = 1) -> list[float]:
+        """Refuses the controllers' next requests of that method to paths that begin so; the times when it did."""
+        refused: list[float] = []
+
+        async def refusal(request: Request) -> ApiError | None:
+            if request.method != method or not request.path.startswith(path) or len(refused) >= times:
+                return None
+            refused.append(self.clock.monotonic())
+            return error
+
+        self.refusals.append(refusal)
+        return refused
+
     async def events(self, about: str) -> list[Object]:
         found = (await self.client.list(EVENTS))["items"]
         mine = [event for event in found if event["involvedObject"]["name"] == about]
@@ -174,10 +189,6 @@ class NodeCluster:
 
     async def reasons(self, about: str) -> list[str]:
         return [event["reason"] for event in await self.events(about)]
-
-    def writes(self, to: str) -> int:
-        """How many writing requests went to paths that begin so."""
-        return sum(1 for method, path in self.requests if method != "GET" and path.startswith(to))
 
 
 @asynccontextmanager
@@ -189,6 +200,10 @@ async def node_cluster(clock: Clock, *builders: Builder) -> AsyncIterator[NodeCl
 
     async def counted(request):
         cluster.requests.append((request.method, request.path))
+        for refuse in list(cluster.refusals):
+            error = await refuse(request)
+            if error is not None:
+                return Response(error.code, error.to_wire())
         return await server.handle(request)
 
     manager = ControllerManager(Client(DirectTransport(counted)), clock, builders)
@@ -202,8 +217,3 @@ async def node_cluster(clock: Clock, *builders: Builder) -> AsyncIterator[NodeCl
                 cluster.silence(name)
             running.cancel()
     await server.close()
-
-
-def later(moment: str, seconds: float) -> str:
-    """A `Time` some seconds after another."""
-    return format_time(parse_time(moment) + timedelta(seconds=seconds))

@@ -38,7 +38,7 @@ async def test_a_heartbeat_that_comes_between_wins(cluster):
             await cluster.beat("victim")
 
     cluster.refusals.append(beat_first)
-    await cluster.clock.sleep(G + P + 2)
+    await cluster.clock.sleep(G + 2 * P + 2)
     assert len(raced) == 1
     assert await cluster.ready("victim") == "True"
     assert await cluster.until_ready_is("victim", "Unknown") > raced[0] + G

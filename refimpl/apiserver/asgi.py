@@ -292,7 +292,7 @@ def _config(app: Application, tls: Tls | None) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
-        ssl_context_factory=(lambda config, default: context(tls)) if tls is not None else None,
+        ssl_context_factory=(lambda *_: context(tls)) if tls is not None else None,
     )
 
 

@@ -52,7 +52,7 @@ Authorizer = Callable[[Attributes], Decision | None]
 """Decides, or returns None when it has no opinion."""
 
 
-def always_allow(attributes: Attributes) -> Decision:
+def always_allow(_: Attributes) -> Decision:
     """The authorizer of a cluster without rights."""
     return Decision(allowed=True)
 

@@ -1,6 +1,6 @@
-"""Continue tokens: where the next page of a list begins, and as of which revision.
+r"""Continue tokens: where the next page of a list begins, and as of which revision.
 
-The form is that of kube-apiserver 1.36, base64url of `{"v":"meta.k8s.io/v1","rv":N,"start":"name\\u0000"}`, so that
+The form is that of kube-apiserver 1.36, base64url of `{"v":"meta.k8s.io/v1","rv":N,"start":"name\u0000"}`, so that
 tokens mean the same to any server.
 """
 

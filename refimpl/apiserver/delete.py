@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import attrs
 
-from refimpl.api.errors import ApiError, Object, conflict, failure, not_found
+from refimpl.api.errors import ApiError, Object, failure, not_found
 from refimpl.apiserver import admission, deleteoptions
 from refimpl.apiserver.cache import Entry
 from refimpl.apiserver.call import Answer, Call, success

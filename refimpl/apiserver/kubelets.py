@@ -47,7 +47,7 @@ Raises:
 """
 
 
-async def unreachable(location: Location, request: Request) -> Response:
+async def unreachable(location: Location, _: Request) -> Response:
     """The connection of a server that has no way to its nodes.
 
     Raises:

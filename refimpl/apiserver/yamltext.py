@@ -1,4 +1,4 @@
-"""YAML as kube-apiserver writes it: sorted keys, lists not indented, strings that look like something else in quotes."""
+"""YAML as kube-apiserver writes it: keys sorted, lists not indented, look-alikes of other types quoted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Dumper(yaml.SafeDumper):
 def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     if "\n" in text:
         return dumper.represent_scalar(_STRING, text, style="|")
-    looks_otherwise = dumper.resolve(yaml.ScalarNode, text, (True, False)) != _STRING
+    looks_otherwise = dumper.resolve(yaml.ScalarNode, text, (True, False)) != _STRING  # type: ignore[no-untyped-call]
     if looks_otherwise or text in _LOOK_LIKE_BOOLEANS:
         return dumper.represent_scalar(_STRING, text, style='"')
     return dumper.represent_scalar(_STRING, text)

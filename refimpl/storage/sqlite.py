@@ -1,8 +1,8 @@
 """The store on disk: a log of writes in SQLite, committed in groups.
 
 Every write is one row; the newest row of a key is its value, a row without value is a deletion. `synchronous=FULL`: a
-write that was answered survives `kill -9` and a power cut. Writes that arrive while a commit is under way share the next
-one, so the price of a commit is paid once for all of them.
+write that was answered survives `kill -9` and a power cut. Writes that arrive while a commit is under way share the
+next one, so the price of a commit is paid once for all of them.
 
 On a live loop commits happen in a thread of their own; on a virtual loop, where a thread would be invisible, at the
 end of the loop's current turn.
@@ -111,7 +111,10 @@ class SqliteStore:
         Raises:
             StoreFailed: the file cannot be opened, is no such store, or belongs to another process.
         """
-        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise StoreFailed(f"{self._path}: {error}") from error
         try:
             self._db.execute("pragma locking_mode = exclusive")
             self._db.execute("pragma journal_mode = wal")

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from refimpl.api.errors import Object
 from refimpl.clock import parse_time
 
 _PLACEHOLDER = re.compile(
@@ -118,17 +119,11 @@ def _out_of_order(number: int, text: str, against: re.Match[str], value: str) ->
 def differences(expected: Any, actual: Any, bindings: Bindings, now: datetime, path: str = "") -> Iterator[str]:
     """Every way in which an answer differs from the recording."""
     if isinstance(expected, dict) and isinstance(actual, dict):
-        for key, value in expected.items():
-            if key not in actual:
-                yield f"{path}.{key}: missing, want {_short(value)}"
-            else:
-                yield from differences(value, actual[key], bindings, now, f"{path}.{key}")
-        for key in actual:
-            if key not in expected and key != "managedFields":
-                yield f"{path}.{key}: not expected: {_short(actual[key])}"
+        yield from _map_differences(expected, actual, bindings, now, path)
     elif isinstance(expected, list) and isinstance(actual, list):
         if len(expected) != len(actual):
-            yield f"{path}: want {len(expected)} items, got {len(actual)}: want {_short(expected)}, got {_short(actual)}"
+            about = f"want {_short(expected)}, got {_short(actual)}"
+            yield f"{path}: want {len(expected)} items, got {len(actual)}: {about}"
         for index, (left, right) in enumerate(zip(expected, actual, strict=False)):
             yield from differences(left, right, bindings, now, f"{path}[{index}]")
     elif isinstance(expected, str) and _PLACEHOLDER.search(expected):
@@ -136,6 +131,17 @@ def differences(expected: Any, actual: Any, bindings: Bindings, now: datetime, p
             yield f"{path}: want {expected}, got {_short(actual)} ({bindings.values.get(expected, 'unbound')})"
     elif type(expected) is not type(actual) or expected != actual:
         yield f"{path}: want {_short(expected)}, got {_short(actual)}"
+
+
+def _map_differences(expected: Object, actual: Object, bindings: Bindings, now: datetime, path: str) -> Iterator[str]:
+    for key, value in expected.items():
+        if key not in actual:
+            yield f"{path}.{key}: missing, want {_short(value)}"
+        else:
+            yield from differences(value, actual[key], bindings, now, f"{path}.{key}")
+    for key in actual:
+        if key not in expected and key != "managedFields":
+            yield f"{path}.{key}: not expected: {_short(actual[key])}"
 
 
 def fits(expected: str, actual: str, bindings: Bindings, now: datetime) -> bool:

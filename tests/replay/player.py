@@ -25,6 +25,7 @@ from tests.replay.transcript import Case, Step
 
 QUIET = 0.25
 PATIENCE = 10.0
+SERVER = "127.0.0.1:6443"
 CLOSED = {"_closed_by": "server"}
 TOKEN = "admintoken"
 USERS = {TOKEN: User("admin", ("system:masters", authentication.AUTHENTICATED), "admin")}
@@ -82,6 +83,7 @@ class Player:
         self._clock = clock
         self._bindings = Bindings()
         self._streams: dict[str, Stream] = {}
+        self._etags: dict[str, str] = {}
         self.found: list[str] = []
 
     async def close(self) -> None:
@@ -126,13 +128,15 @@ class Player:
         response = await self._send(step.data)
         body = await _body(response)
         self._bindings.see(_seen_by_recorder(step.expected, _json(body)))
+        self._etags[step.expected.get("headers", {}).get("etag", "")] = response.header("etag") or ""
         found = list(_head_differences(step.expected, response, self._bindings, asked))
         found += _body_differences(step.expected, response, body, self._bindings, asked)
         self.found += [f"step {step.n} {step.data['method']} {step.data['path']}: {text}" for text in found]
 
     async def _send(self, data: Object) -> Response:
         data = {**data, **self._bindings.substitute({key: data.get(key) for key in ("path", "query", "body")})}
-        headers = {name.lower(): value for name, value in data.get("headers", {}).items()}
+        headers = {name.lower(): self._etags.get(value, value) for name, value in data.get("headers", {}).items()}
+        headers["host"] = SERVER
         _authenticate(headers, data.get("user"))
         body = data.get("body")
         return await self._server.receive(

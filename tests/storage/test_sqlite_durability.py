@@ -32,9 +32,8 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.live
-async def test_an_acknowledged_write_survives_kill_9(tmp_path: Path):
-    path = tmp_path / "s.db"
+def run_until_killed(path: Path) -> dict[str, int]:
+    """Starts a writing process, kills it, and returns the last revision of each key that it said was written."""
     acknowledged: dict[str, int] = {}
     with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -45,6 +44,13 @@ async def test_an_acknowledged_write_survives_kill_9(tmp_path: Path):
         for line in process.stdout.read().splitlines()[:-1]:
             name, revision = line.split()
             acknowledged[f"/{name}"] = int(revision)
+    return acknowledged
+
+
+@pytest.mark.live
+async def test_an_acknowledged_write_survives_kill_9(tmp_path: Path):
+    path = tmp_path / "s.db"
+    acknowledged = run_until_killed(path)
     store = SqliteStore(path)
     await store.start()
     snapshot = store.subscribe(lambda events: None)

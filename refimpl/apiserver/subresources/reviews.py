@@ -75,7 +75,7 @@ def access_review(call: Call, review: Object) -> Object:
     return _verdict(call, User(spec.get("user", ""), tuple(spec.get("groups") or ())), spec)
 
 
-def rules_review(call: Call, review: Object) -> Object:
+def rules_review(_: Call, __: Object) -> Object:
     """Everything the asking user may do, as far as that can be listed."""
     every = ["*"]
     return {

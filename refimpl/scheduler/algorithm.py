@@ -63,8 +63,11 @@ class Algorithm:
     view: ClusterView
     config: SchedulerConfig
     random: random.Random
-    verdicts: Verdicts = attrs.field(factory=Verdicts, init=False)
+    verdicts: Verdicts = attrs.field(init=False)
     _start: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.verdicts = Verdicts(self.cache)
 
     def schedule(self, pod: PodInfo) -> Placement | Diagnosis:
         """Decides about one pod."""
@@ -111,7 +114,8 @@ class Algorithm:
         names = pod.asks.nodes.names
         order = everywhere if names is None else self._named(names)
         nodes = order.nodes
-        known = self.verdicts.known_to(pod) if names is None else {}
+        known: list[Verdict | None]
+        known = self.verdicts.known(pod, order) if names is None else [None] * len(nodes)
         alone = not cross and not self.nominator
         enough = feasible_nodes_to_find(self.config, len(nodes))
         start = self._start % len(nodes) if nodes else 0
@@ -119,15 +123,14 @@ class Algorithm:
         verdicts: list[Verdict] = []
         rejections: dict[str, Rejection] = {}
         for place in chain(range(start, len(nodes)), range(start)):
-            node = nodes[place]
             # A thousand times a pod: the memory is looked into here, without a call.
-            verdict = known.get(node.name)
-            if verdict is None or verdict.generation != node.generation:
-                verdict = known[node.name] = judge(pod, node)
+            verdict = known[place]
+            if verdict is None:
+                verdict = known[place] = judge(pod, nodes[place])
             if not alone and verdict.rejection is None:
                 verdict = self._heed_others(pod, verdict, cross)
             if verdict.rejection is not None:
-                rejections[node.name] = verdict.rejection
+                rejections[order.names[place]] = verdict.rejection
                 continue
             places.append(place)
             verdicts.append(verdict)
@@ -149,12 +152,12 @@ class Algorithm:
         for one in cross:
             rejection = one.rejection(node)
             if rejection is not None:
-                return Verdict(node.generation, node, rejection)
+                return Verdict(node, rejection)
         seen = self.nominator.with_nominated(node, pod)
         if seen is not node:
             rejection = judge(pod, seen).rejection
             if rejection is not None:
-                return Verdict(node.generation, node, rejection)
+                return Verdict(node, rejection)
         return verdict
 
     def _pick(self, feasible: Feasible, total: Sequence[int]) -> Verdict:

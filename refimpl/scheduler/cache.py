@@ -9,7 +9,7 @@ Source: kube-scheduler 1.36 `internal/cache`.
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Iterator
 
 import attrs
 
@@ -25,6 +25,7 @@ class Cache:
 
     Attributes:
         index: counts of the pods by labels and node.
+        generation: counts the changes of nodes.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,8 @@ class Cache:
         self._placed: dict[str, str] = {}
         self._assumed: dict[str, PodInfo] = {}
         self._order: NodeOrder | None = None
-        self._generations = count(1)
+        self._changes: dict[str, NodeInfo] = {}
+        self.generation = 0
 
     # nodes
 
@@ -52,6 +54,13 @@ class Cache:
             there = [info for info in self._nodes.values() if info.node is not None]
             self._order = NodeOrder.zones_taking_turns(there)
         return self._order
+
+    def changed_since(self, generation: int) -> Iterator[NodeInfo]:
+        """The nodes that have changed since the cache had that generation, the latest first."""
+        for info in reversed(self._changes.values()):
+            if info.generation <= generation:
+                return
+            yield info
 
     def set_node(self, node: Object) -> bool:
         """Adds or updates a node; True when anything changed that a decision could depend on."""
@@ -148,11 +157,15 @@ class Cache:
         return info
 
     def _touch(self, info: NodeInfo) -> None:
-        info.generation = next(self._generations)
+        self.generation += 1
+        info.generation = self.generation
+        self._changes.pop(info.name, None)
+        self._changes[info.name] = info
 
     def _drop_if_empty(self, info: NodeInfo) -> None:
         if info.node is None and not info.pods:
             del self._nodes[info.name]
+            del self._changes[info.name]
 
 
 def _differs(old: Object, new: Object) -> bool:

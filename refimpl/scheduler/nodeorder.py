@@ -29,11 +29,13 @@ class NodeOrder:
     Attributes:
         nodes: the nodes.
         names: their names.
+        place_of: the place of each name.
     """
 
     def __init__(self, nodes: list[NodeInfo]) -> None:
         self.nodes = nodes
         self.names = [node.name for node in nodes]
+        self.place_of = {name: place for place, name in enumerate(self.names)}
         self._labels: dict[str, list[str | None]] = {}
         self._complete: dict[str, bool] = {}
 

@@ -27,6 +27,31 @@ class Cluster:
 
     client: Client
     clock: Clock
+    make_scheduler: Callable[[], Scheduler]
+    _running: asyncio.Task[None] | None = None
+
+    async def start_scheduler(self) -> None:
+        """Starts a scheduler and waits until it works."""
+        scheduler = self.make_scheduler()
+        self._running = asyncio.create_task(scheduler.run())
+        leading = asyncio.create_task(scheduler.leading.wait())
+        await asyncio.wait({self._running, leading}, return_when="FIRST_COMPLETED")
+        leading.cancel()
+        if self._running.done():
+            self._running.result()
+
+    async def stop_scheduler(self) -> None:
+        """Stops it, and raises what it died of if it was dead already."""
+        assert self._running is not None
+        if self._running.done():
+            self._running.result()
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+    async def restart_scheduler(self) -> None:
+        """Another one takes over."""
+        await self.stop_scheduler()
+        await self.start_scheduler()
 
     async def node(self, name: str = "n1", **kwargs: Any) -> Object:
         """Registers a node; its allocatable is what `objects.node` gives it."""
@@ -126,17 +151,12 @@ async def scheduling(
     server = ApiServer(MemoryStore(), clock)
     await server.start()
     way = transport(server) if transport else DirectTransport(server.handle)
-    scheduler = Scheduler(Client(way, user_agent="kube-scheduler"), clock, config)
-    running = asyncio.create_task(scheduler.run())
+    cluster = Cluster(Client(DirectTransport(server.handle)), clock, lambda: Scheduler(Client(way), clock, config))
     try:
-        await asyncio.wait({running, asyncio.create_task(scheduler.leading.wait())}, return_when="FIRST_COMPLETED")
-        if running.done():
-            running.result()
-        yield Cluster(Client(DirectTransport(server.handle)), clock)
-        assert not running.done(), "the scheduler has ended by itself"
+        await cluster.start_scheduler()
+        yield cluster
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await cluster.stop_scheduler()
         await server.close()
 
 

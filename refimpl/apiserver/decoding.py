@@ -27,6 +27,7 @@ _NOT_SERVED = frozenset(
         "coordination.k8s.io/v1beta1",
         "discovery.k8s.io/v1beta1",
         "events.k8s.io/v1beta1",
+        "extensions/v1beta1",
         "policy/v1beta1",
         "rbac.authorization.k8s.io/v1beta1",
         "scheduling.k8s.io/v1beta1",

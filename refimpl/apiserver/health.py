@@ -6,15 +6,16 @@ Source: apiserver 1.36, `server/healthz`. The checks are those that mean somethi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from refimpl.api.http import Request, Response
 from refimpl.apiserver import rendering
 
 _TEXT = (("content-type", "text/plain; charset=utf-8"), rendering.CACHE_CONTROL)
-_ENDPOINTS = frozenset({"healthz", "livez", "readyz"})
-PATHS = ("/healthz", "/livez", "/readyz")
-CHECKS = ("ping", "etcd")
+_SINGLE = ("ping", "etcd")
+_CHECKS = MappingProxyType({"healthz": _SINGLE, "livez": _SINGLE, "readyz": ("ping", "informer-sync")})
 """`etcd` is the store, under the name monitoring looks for."""
+PATHS = ("/healthz", "/livez", "/readyz")
 
 
 class Health:
@@ -30,21 +31,22 @@ class Health:
     def page(self, request: Request) -> Response | None:
         """Answers the health pages; None for any other path."""
         endpoint, _, check = request.path[1:].partition("/")
-        if endpoint not in _ENDPOINTS or request.path.endswith("/"):
+        if endpoint not in _CHECKS or request.path.endswith("/"):
             return None
         if check:
-            return self._one(check)
+            return self._one(endpoint, check)
         return self._all(request, endpoint)
 
-    def _one(self, check: str) -> Response | None:
-        if check not in CHECKS:
+    def _one(self, endpoint: str, check: str) -> Response | None:
+        if check not in _CHECKS[endpoint]:
             return None
         failure = self.failing.get(check)
         return _text(200, "ok") if failure is None else _text(500, f"internal server error: {failure}")
 
     def _all(self, request: Request, endpoint: str) -> Response:
         excluded = {value for key, value in request.query if key == "exclude"}
-        failing = {check: why for check, why in self.failing.items() if check not in excluded}
+        checks = _CHECKS[endpoint]
+        failing = {check for check in checks if check in self.failing and check not in excluded}
         verbose = request.parameter("verbose") is not None
         if failing:
             return _text(500, _report(endpoint, self.failing, excluded))
@@ -54,7 +56,7 @@ class Health:
 
 def _report(endpoint: str, failing: Mapping[str, str], excluded: set[str]) -> str:
     lines = []
-    for check in CHECKS:
+    for check in _CHECKS[endpoint]:
         if check in excluded:
             lines.append(f"[+]{check} excluded: ok")
         elif check in failing:

@@ -290,7 +290,7 @@ def _body_differences(expected: Object, response: Response, body: bytes, binding
 
 def _without_managed_fields(text: str) -> str:
     """YAML text without the block of field managers."""
-    return re.sub(r"^  managedFields:\n(?:  - .*\n|    .*\n)*", "", text, flags=re.MULTILINE)
+    return re.sub(r"^( *)managedFields:\n(?:\1[- ] .*\n)*", "", text, flags=re.MULTILINE)
 
 
 def _known_differences_removed(value: Any) -> Any:

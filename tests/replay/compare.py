@@ -34,6 +34,10 @@ _HASH = re.compile(r"hash=[0-9A-F]+")
 _COUNTED = re.compile(r"<(rv|uid|gen|continue|clusterIP|nodePort)(\d+)>")
 
 
+class UnknownValue(Exception):
+    """A request cannot be made, because no earlier answer had the value it needs."""
+
+
 @attrs.define
 class Bindings:
     """What each placeholder of a case stands for in this run.
@@ -90,7 +94,7 @@ class Bindings:
                 return listed[index]
         if placeholder.startswith("<time"):
             return "2018-07-02T02:11:27Z"
-        raise AssertionError(f"nothing is known about {placeholder} when a request needs it")
+        raise UnknownValue(f"nothing is known about {placeholder} when a request needs it")
 
     def bind(self, placeholder: str, text: str) -> bool:
         """Whether a text can be what a placeholder stands for."""

@@ -20,7 +20,7 @@ from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
-from tests.replay.compare import Bindings, differences
+from tests.replay.compare import Bindings, UnknownValue, differences
 from tests.replay.transcript import Case, Step
 
 QUIET = 0.25
@@ -61,6 +61,8 @@ async def play(case: Case) -> list[str]:
             for request in case.setup_before(step.n):
                 await player.setup(request)
             await player.step(step)
+    except UnknownValue as missing:
+        player.found.append(str(missing))
     finally:
         await player.close()
         if compaction is not None:

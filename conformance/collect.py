@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
 from conformance.catalogue import Catalogue, CatalogueError
-from conformance.judge.seen import Seen
-from conformance.scenario import Case, case_of
-from conformance.verdict import Violation
+from conformance.scenario import Case, Judge, case_of
 
 PACKAGES = ("conformance.master", "conformance.node")
 
@@ -27,7 +25,7 @@ class Entry:
     """
 
     nodeid: str
-    function: Callable[[Seen], Iterable[Violation] | None]
+    function: Judge
     case: Case
 
 

@@ -3,28 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 
 from conformance import judging
+from conformance.agent_session import AgentSession
 from conformance.catalogue import Catalogue
 from conformance.clock import stopwatch
 from conformance.collect import Entry
-from conformance.judge.seen import Seen
+from conformance.driver import AgentTarget
 from conformance.record.history import History
-from conformance.report.explain import explain, repeat_line
+from conformance.report.explain import AnySeen, explain, repeat_line
 from conformance.report.results import Report, Result
+from conformance.scenario import MASTER, Scenario
 from conformance.session import Session
 from conformance.target import Target
 from conformance.verdict import Judgement, SuiteError, Unsupported, Verdict
+
+AnyTarget = Target | AgentTarget
+
+
+class AnySession(Protocol):
+    """What both kinds of session have in common; see `Session`."""
+
+    facts: Any
+    timing: Any
+    run_id: str
+    address: str
+    curl: str
+
+    async def start(self, scenarios: Iterable[Scenario]) -> None:
+        """Opens the target and starts the scenarios."""
+        ...
+
+    async def seen(self, scenario: Scenario) -> Any:
+        """Waits for a scenario's end."""
+        ...
+
+    def lacks(self, profile: str) -> str:
+        """Why requirements of a profile do not bind the target."""
+        ...
+
+    async def close(self) -> list[str]:
+        """Ends and cleans up."""
+        ...
+
+    def history(self) -> History:
+        """Everything seen so far."""
+        ...
 
 
 class Engine:
     """One run; `start`, then `result` for each case, then `close`.
 
     Args:
-        target: the master under test.
+        side: what is tested: `master` or `node`.
+        target: the master, or the kind of node agent.
         book: the catalogue.
         seed: of all random choices.
         settings: timing settings that override what the target declares.
@@ -33,15 +69,18 @@ class Engine:
         started: whether the target could be tested at all.
     """
 
-    def __init__(self, target: Target, book: Catalogue, *, seed: int, settings: Mapping[str, float]) -> None:
+    def __init__(
+        self, side: str, target: AnyTarget, book: Catalogue, *, seed: int, settings: Mapping[str, float]
+    ) -> None:
         self._target = target
         self._book = book
         self._seed = seed
         self._settings = settings
-        self._session = Session(target, seed=seed, settings=settings)
+        self._session = _session(side, target, seed, settings)
         self._results: list[Result] = []
         self._left: list[str] = []
         self._began = stopwatch()
+        self._took = 0.0
         self._longest = 0.0
         self._broken: SuiteError | None = None
         self.started = False
@@ -54,16 +93,17 @@ class Engine:
             TargetError: the target cannot be tested.
         """
         scenarios = [entry.case.scenario for entry in entries]
+        self._began = stopwatch()
         try:
             self._runner.run(self._session.start(scenarios))
+            self._longest = max((scenario.longest(self._session.timing) for scenario in scenarios), default=0)
         except SuiteError as error:
             self._broken = error
         self.started = True
-        self._longest = max((scenario.longest(self._session.timing) for scenario in scenarios), default=0)
 
     def result(self, entry: Entry) -> Result:
         """Waits for what the case reads, and asks it."""
-        seen: Seen | None = None
+        seen: AnySeen | None = None
         try:
             seen = self._seen(entry)
         except (SuiteError, Unsupported) as error:
@@ -78,8 +118,12 @@ class Engine:
         """Ends everything and cleans up; what could not be removed stands in the report."""
         try:
             self._left = self._runner.run(self._session.close())
+        except KeyboardInterrupt:
+            self._left = ["the clean-up was interrupted"]
+            raise
         finally:
             self._runner.close()
+            self._took = stopwatch() - self._began
 
     def history(self) -> History:
         """Everything seen so far."""
@@ -96,29 +140,31 @@ class Engine:
             timing={name: float(value) for name, value in attrs.asdict(session.timing).items()},
             results=tuple(self._results),
             left_behind=tuple(self._left),
-            wall_seconds=stopwatch() - self._began,
+            wall_seconds=self._took,
             longest_wait=self._longest,
         )
 
-    def _seen(self, entry: Entry) -> Seen:
+    def _seen(self, entry: Entry) -> AnySeen:
         if self._broken:
             raise self._broken
-        stale = judging.out_of_era(entry.case, self._session.facts, self._book)
-        if stale:
-            raise Unsupported(stale)
-        return self._runner.run(self._session.seen(entry.case.scenario))
+        case = entry.case
+        unbound = judging.out_of_era(case, self._session.facts.minor, self._book)
+        unbound = unbound or self._session.lacks(self._book[case.ids[0]].profile)
+        if unbound:
+            raise Unsupported(unbound)
+        found: AnySeen = self._runner.run(self._session.seen(case.scenario))
+        return found
 
-    def _result(self, entry: Entry, judgement: Judgement, seen: Seen | None) -> Result:
+    def _result(self, entry: Entry, judgement: Judgement, seen: AnySeen | None) -> Result:
         text = ""
         if judgement.verdict is not Verdict.PASS:
-            connection = self._session.connection
             text = explain(
                 judgement,
                 entry.case,
                 self._book,
                 seen=seen,
-                curl=connection.curl,
-                address=connection.address,
+                curl=self._session.curl,
+                address=self._session.address,
                 repeat=repeat_line(entry.nodeid, self._target.repeat, self._seed, self._settings),
             )
         return Result(
@@ -129,6 +175,12 @@ class Engine:
             judgement=judgement,
             explanation=text,
         )
+
+
+def _session(side: str, target: AnyTarget, seed: int, settings: Mapping[str, float]) -> AnySession:
+    if side == MASTER:
+        return Session(target, seed=seed, settings=settings)  # type: ignore[arg-type]
+    return AgentSession(target, seed=seed, settings=settings)  # type: ignore[arg-type]
 
 
 async def _now(read: Callable[[], History]) -> History:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from conformance.collect import Entry
-from conformance.engine import Engine
 from conformance.report.results import Result
+from conformance.runs import Runs
 from conformance.scenario import Case
+from conformance.target import TargetError
 from conformance.verdict import Verdict
 
 
@@ -23,14 +24,17 @@ class CaseItem(pytest.Item):
     def __init__(self, *, function: Any, case: Case, **more: Any) -> None:
         super().__init__(**more)
         self.entry = Entry(self.nodeid, function, case)
-        self.engine: Engine | None = None
+        self.runs: Runs | None = None
         self.result: Result | None = None
         self.extra_keyword_matches.update(case.ids)
 
     def setup(self) -> None:
         """Waits for the scenario and asks the case."""
-        assert self.engine is not None
-        self.result = self.engine.result(self.entry)
+        assert self.runs is not None
+        try:
+            self.result = self.runs.result(self.entry)
+        except TargetError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
         if self.result.verdict is Verdict.SUITE_ERROR:
             pytest.fail(self.result.judgement.findings[0].got, pytrace=False)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from typing import Any
 
 from conformance.catalogue import Catalogue
-from conformance.judge.seen import Seen
-from conformance.scenario import Case
-from conformance.target import Facts
+from conformance.scenario import Case, Judge
 from conformance.verdict import Finding, Judgement, NotExercised, SuiteError, Unsupported, Verdict, Violation, place
 
 
-def judge(function: Callable[[Seen], Iterable[Violation] | None], case: Case, seen: Seen, book: Catalogue) -> Judgement:
+def judge(function: Judge, case: Case, seen: Any, book: Catalogue) -> Judgement:
     """Asks a case. Whatever it raises or yields becomes a judgement; nothing escapes."""
     try:
         violations = list(function(seen) or ())
@@ -35,10 +33,10 @@ def without_verdict(error: NotExercised | Unsupported | SuiteError) -> Judgement
     return Judgement(verdicts[type(error)], (Finding("", str(error), None, about),))
 
 
-def out_of_era(case: Case, facts: Facts, book: Catalogue) -> str:
-    """Why a case does not bind this target's version; empty when it does."""
-    if any(book[requirement].holds_for(facts.minor) for requirement in case.ids):
+def out_of_era(case: Case, minor: int, book: Catalogue) -> str:
+    """Why a case does not bind Kubernetes 1.`minor`; empty when it does."""
+    if any(book[requirement].holds_for(minor) for requirement in case.ids):
         return ""
     first = book[case.ids[0]]
     span = f"from {first.since} on" if first.until is None else f"from {first.since} to {first.until}"
-    return f"{first.id} holds {span}; the target is {facts.version}"
+    return f"{first.id} holds {span}; the target is 1.{minor}"

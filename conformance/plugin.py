@@ -13,19 +13,20 @@ import pytest
 
 from conformance import catalogue, hooks, options
 from conformance.catalogue import Catalogue
-from conformance.collect import Entry, check, collect
-from conformance.engine import Engine
+from conformance.collect import check, collect
+from conformance.engine import AnyTarget
 from conformance.interrupt import sigterm_as_ctrl_c
 from conformance.items import CaseItem
-from conformance.record import files
 from conformance.report import json_file
-from conformance.report.results import Result
+from conformance.report.results import Report, Result, worst
 from conformance.report.summary import reasons, summary
-from conformance.scenario import case_of
+from conformance.runs import Runs
+from conformance.scenario import MASTER, NODE, case_of
 from conformance.target import TargetError
 from conformance.verdict import Verdict
 
-_ENGINE = pytest.StashKey[Engine]()
+_RUNS = pytest.StashKey[Runs]()
+_TARGETS = pytest.StashKey[Mapping[str, AnyTarget]]()
 _BOOK = pytest.StashKey[Catalogue]()
 
 _WORDS: Mapping[Verdict, tuple[str, str, tuple[str, Mapping[str, bool]]]] = {
@@ -70,60 +71,57 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         check(book, [*shipped, *(item.entry for item in cases if item.entry.function not in here)])
     except catalogue.CatalogueError as error:
         raise pytest.UsageError(*str(error).splitlines()) from error
+    targets = config.stash[_TARGETS] = _targets(config)
     wanted = set(config.getoption("--requirement"))
     unknown = sorted(wanted - set(book.requirements))
     if unknown:
         raise pytest.UsageError(f"--requirement {unknown[0]}: no such requirement")
-    if wanted:
-        dropped = [item for item in cases if not wanted.intersection(item.entry.case.ids)]
+    dropped = [
+        item
+        for item in cases
+        if (wanted and not wanted.intersection(item.entry.case.ids)) or item.entry.case.scenario.side not in targets
+    ]
+    if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
+
+
+def _targets(config: pytest.Config) -> dict[str, AnyTarget]:
+    try:
+        found = {
+            MASTER: config.hook.pytest_conformance_target(config=config),
+            NODE: config.hook.pytest_conformance_agent(config=config),
+        }
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from error
+    return {side: target for side, target in found.items() if target is not None}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Starts all scenarios before the first case, and cleans up after the last one or after Ctrl-C."""
-    entries = [item.entry for item in session.items if isinstance(item, CaseItem)]
-    if not entries or session.config.option.collectonly or session.testsfailed:
+    config = session.config
+    cases = [item for item in session.items if isinstance(item, CaseItem)]
+    if not cases or config.option.collectonly or session.testsfailed:
         return (yield)
-    engine = _engine(session.config)
+    runs = config.stash[_RUNS] = Runs(
+        config.stash[_TARGETS],
+        [item.entry for item in cases],
+        config.stash[_BOOK],
+        seed=options.seed(config),
+        settings=options.settings(config),
+        history_out=config.getoption("--history-out"),
+    )
     with sigterm_as_ctrl_c():
         try:
-            _start(engine, entries)
-            for item in session.items:
-                if isinstance(item, CaseItem):
-                    item.engine = engine
+            runs.start()
+            for item in cases:
+                item.runs = runs
             return (yield)
+        except TargetError as error:
+            raise pytest.UsageError(str(error)) from error
         finally:
-            _finish(session, engine)
-
-
-def _engine(config: pytest.Config) -> Engine:
-    try:
-        target = config.hook.pytest_conformance_target(config=config)
-    except TargetError as error:
-        raise pytest.UsageError(str(error)) from error
-    if target is None:
-        raise pytest.UsageError("no target: give --target or --kubeconfig")
-    return Engine(target, config.stash[_BOOK], seed=options.seed(config), settings=options.settings(config))
-
-
-def _start(engine: Engine, entries: list[Entry]) -> None:
-    try:
-        engine.start(entries)
-    except TargetError as error:
-        raise pytest.UsageError(str(error)) from error
-
-
-def _finish(session: pytest.Session, engine: Engine) -> None:
-    history_out: Path | None = session.config.getoption("--history-out")
-    try:
-        if history_out and engine.started:
-            files.save(engine.history(), history_out)
-    finally:
-        engine.close()
-    if engine.started:
-        session.config.stash[_ENGINE] = engine
+            runs.finish()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -163,37 +161,38 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Turns verdicts into the exit code and writes the report."""
-    engine = session.config.stash.get(_ENGINE, None)
-    if engine is None:
+    reports = _reports(session.config)
+    if not reports:
         return
     strict = bool(session.config.getoption("--strict-should"))
-    report = engine.report()
-    others_failed = session.testsfailed > sum(result.verdict.fails for result in report.results)
+    others_failed = session.testsfailed > sum(result.verdict.fails for run in reports for result in run.results)
     if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not others_failed:
-        session.exitstatus = report.exit_code(strict=strict)
+        session.exitstatus = worst(report.exit_code(strict=strict) for report in reports)
     path: Path | None = session.config.getoption("--report-json")
     if path:
-        json_file.write(report, path, strict=strict)
+        json_file.write(reports, path, strict=strict)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The run in a few lines; explanations of what is neither green nor failed."""
-    engine = config.stash.get(_ENGINE, None)
-    if engine is None:
-        return
-    report = engine.report()
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """The runs in a few lines; explanations of what is neither green nor failed."""
     strict = bool(config.getoption("--strict-should"))
-    warnings = [] if strict else [result for result in report.results if result.verdict is Verdict.WARNING]
-    if warnings:
-        terminalreporter.section("should missed", sep="=", yellow=True)
-    for result in warnings:
-        terminalreporter.section(result.case, sep="_")
-        terminalreporter.write_line(result.explanation)
-    for verdict in (Verdict.UNSUPPORTED, Verdict.NOT_EXERCISED):
-        lines = reasons(report, verdict)
-        if lines:
-            terminalreporter.section(verdict.value, sep="=", purple=True)
-            terminalreporter.write_line("\n".join(lines))
-    terminalreporter.section("conformance", sep="=")
-    for line in summary(report, strict=strict):
-        terminalreporter.write_line(line)
+    for report in _reports(config):
+        warnings = [] if strict else [result for result in report.results if result.verdict is Verdict.WARNING]
+        if warnings:
+            terminalreporter.section("should missed", sep="=", yellow=True)
+        for result in warnings:
+            terminalreporter.section(result.case, sep="_")
+            terminalreporter.write_line(result.explanation)
+        for verdict in (Verdict.UNSUPPORTED, Verdict.NOT_EXERCISED):
+            lines = reasons(report, verdict)
+            if lines:
+                terminalreporter.section(verdict.value, sep="=", purple=True)
+                terminalreporter.write_line("\n".join(lines))
+        terminalreporter.section("conformance", sep="=")
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        terminalreporter.write_line("\n".join(summary(report, strict=strict, interrupted=interrupted)))
+
+
+def _reports(config: pytest.Config) -> list[Report]:
+    runs = config.stash.get(_RUNS, None)
+    return [] if runs is None else runs.reports()

@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from conformance import catalogue
+from conformance.catalogue import Catalogue
 from conformance.collect import Entry, collect
-from conformance.engine import Engine
+from conformance.engine import AnyTarget, Engine
 from conformance.report.results import Report
-from conformance.target import Target
+from conformance.scenario import MASTER
 
 
 def run(
-    target: Target,
+    target: AnyTarget,
     requirements: Iterable[str] | None = None,
     *,
     seed: int = 0,
     settings: Mapping[str, float] | None = None,
     entries: Iterable[Entry] | None = None,
+    side: str = MASTER,
+    book: Catalogue | None = None,
 ) -> Report:
     """Runs the cases of some requirements; only the scenarios they read are played.
 
     Args:
-        target: the master under test.
+        target: the master, or the kind of node agent, under test.
         requirements: ids; None runs all cases.
         seed: of all random choices.
         settings: timing settings, by field of `Timing`, that override what the target declares.
         entries: the cases to choose from; None takes all that ship with the suite.
+        side: `master` or `node`.
+        book: the catalogue; None reads the one that ships with the suite.
 
     Raises:
         TargetError: the target cannot be tested.
@@ -35,9 +40,9 @@ def run(
     chosen = [
         entry
         for entry in (collect() if entries is None else entries)
-        if wanted is None or wanted.intersection(entry.case.ids)
+        if entry.case.scenario.side == side and (wanted is None or wanted.intersection(entry.case.ids))
     ]
-    engine = Engine(target, catalogue.load(), seed=seed, settings=settings or {})
+    engine = Engine(side, target, book or catalogue.load(), seed=seed, settings=settings or {})
     try:
         engine.start(chosen)
         for entry in chosen:

@@ -7,14 +7,16 @@ from typing import Any, TypeVar
 
 import attrs
 
-from conformance.drive.stage import Stage
-from conformance.judge.seen import Seen
+from conformance.agent_timing import AgentTiming
 from conformance.kinds import Kind
 from conformance.timing import Timing
 from conformance.verdict import Violation
 
-Play = Callable[[Stage], Awaitable[None]]
-Judge = Callable[[Seen], Iterable[Violation] | None]
+MASTER = "master"
+NODE = "node"
+
+Play = Callable[[Any], Awaitable[None]]
+Judge = Callable[[Any], Iterable[Violation] | None]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,14 +31,18 @@ class Scenario:
         watches: kinds whose changes are recorded.
         longest: seconds that the target's settings make it last at most, for planning.
         summary: the first line of its description.
+        side: what is tested: `master` or `node`.
+        abilities: what a node agent's driver must be able to do; see `conformance.driver`.
     """
 
     name: str
     play: Play
     needs: tuple[Kind, ...]
     watches: tuple[Kind, ...]
-    longest: Callable[[Timing], float]
+    longest: Callable[[Any], float]
     summary: str
+    side: str = MASTER
+    abilities: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -55,7 +61,7 @@ class Case:
 def scenario(
     *, watches: tuple[Kind, ...], needs: tuple[Kind, ...] = (), longest: Callable[[Timing], float]
 ) -> Callable[[Play], Scenario]:
-    """Declares a scenario; its name is the function's, with hyphens.
+    """Declares a scenario with a master; its name is the function's, with hyphens.
 
     Args:
         watches: kinds whose changes are recorded.
@@ -76,8 +82,34 @@ def scenario(
     return declare
 
 
+def agent_scenario(
+    *, watches: tuple[Kind, ...], abilities: tuple[str, ...] = (), longest: Callable[[AgentTiming], float]
+) -> Callable[[Play], Scenario]:
+    """Declares a scenario with a node agent; its name is the function's, with hyphens.
+
+    Args:
+        watches: kinds whose changes are recorded, besides the agent's requests.
+        abilities: what the agent's driver must be able to do.
+        longest: how long it lasts at most, from the agent's timing.
+    """
+
+    def declare(play: Play) -> Scenario:
+        return Scenario(
+            name=play.__name__.replace("_", "-"),
+            play=play,
+            needs=(),
+            watches=watches,
+            longest=longest,
+            summary=(play.__doc__ or "").strip().partition("\n")[0],
+            side=NODE,
+            abilities=abilities,
+        )
+
+    return declare
+
+
 def judges(*ids: str, reads: Scenario) -> Callable[[F], F]:
-    """Declares a case: a function of `Seen` that judges requirements.
+    """Declares a case: a function of `Seen` (or `AgentSeen`) that judges requirements.
 
     Args:
         ids: the requirements.

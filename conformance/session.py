@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 
 from conformance import probe, timing
 from conformance.client import ApiClient, ApiRefused
@@ -14,16 +15,15 @@ from conformance.drive.stage import Stage
 from conformance.judge.seen import Seen
 from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, Kind
 from conformance.naming import RUN_LABEL, Naming
+from conformance.plays import Plays
 from conformance.record.history import History
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
 from conformance.scenario import Scenario
 from conformance.target import Connection, Facts, Target
 from conformance.timing import Timing
-from conformance.verdict import SuiteError, Unsupported, place
+from conformance.verdict import SuiteError, Unsupported
 from conformance.wire import NoAnswer
-
-_GUARD = 120.0
 
 
 class Session:
@@ -39,12 +39,14 @@ class Session:
         self.facts: Facts
         self.timing: Timing
         self.run_id = ""
+        self.address = ""
+        self.curl = ""
         self._target = target
         self._seed = seed
         self._settings = settings or {}
         self._stack = AsyncExitStack()
         self._clients: list[ApiClient] = []
-        self._plays: dict[str, asyncio.Task[Seen]] = {}
+        self._plays: Plays[Seen] = Plays()
         self._sweeps: list[asyncio.Task[list[str]]] = []
         self._ledgers: dict[str, Ledger] = {}
         self._watching: list[asyncio.Task[None]] = []
@@ -57,6 +59,7 @@ class Session:
         """
         chosen = list({scenario.name: scenario for scenario in scenarios}.values())
         self.connection: Connection = await self._stack.enter_async_context(self._target.open(self._seed))
+        self.address, self.curl = self.connection.address, self.connection.curl
         self._clock = SuiteClock(seed=self._seed, epoch=self.connection.epoch)
         self._log = Log(self._clock.epoch)
         self.run_id = self._clock.run_id()
@@ -69,7 +72,7 @@ class Session:
         if playable:
             await self._prepare(playable)
         for scenario in playable:
-            self._plays[scenario.name] = asyncio.create_task(self._play(scenario), name=f"scenario {scenario.name}")
+            self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
 
     async def seen(self, scenario: Scenario) -> Seen:
         """Waits for a scenario's end and returns what was seen.
@@ -81,7 +84,11 @@ class Session:
         missing = self._missing(scenario)
         if missing:
             raise Unsupported(f"the target does not serve {', '.join(missing)}")
-        return await asyncio.shield(self._plays[scenario.name])
+        return await self._plays.seen(scenario)
+
+    def lacks(self, profile: str) -> str:
+        """Why requirements of a profile do not bind this target; empty when they do."""
+        return self.connection.lacks.get(profile, "")
 
     async def close(self) -> list[str]:
         """Ends what still plays and removes everything the run created.
@@ -90,9 +97,7 @@ class Session:
             What could not be removed, a line each.
         """
         try:
-            for play in self._plays.values():
-                play.cancel()
-            await asyncio.gather(*self._plays.values(), return_exceptions=True)
+            await self._plays.stop()
             swept = await asyncio.gather(*self._sweeps)
             left = [line for lines in swept for line in lines]
             ledgers = sorted(self._ledgers.items(), key=lambda item: item[0] == "")
@@ -146,34 +151,23 @@ class Session:
     async def _play(self, scenario: Scenario) -> Seen:
         naming = Naming(self.run_id, scenario.name)
         ledger = self._ledgers[scenario.name] = Ledger(self.run_id, naming.selector)
-        guard = scenario.longest(self.timing) * 2 + _GUARD
-        try:
-            async with asyncio.timeout(guard):
-                await self._perform(scenario, naming, ledger)
-        except TimeoutError:
-            raise SuiteError(f"scenario {scenario.name} did not end within {guard:g} s") from None
+        async with asyncio.TaskGroup() as group:
+            stage = Stage(
+                naming=naming,
+                client=self._client(scenario.name),
+                log=self._log,
+                ledger=ledger,
+                clock=self._clock,
+                timing=self.timing,
+                facts=self.facts,
+                group=group,
+            )
+            await scenario.play(stage)
+            stage.check()
+            stage.stop()
         part = self._log.part(scenario.name, naming.belongs, self._clock.moment())
         self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
-
-    async def _perform(self, scenario: Scenario, naming: Naming, ledger: Ledger) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                stage = Stage(
-                    naming=naming,
-                    client=self._client(scenario.name),
-                    log=self._log,
-                    ledger=ledger,
-                    clock=self._clock,
-                    timing=self.timing,
-                    facts=self.facts,
-                    group=group,
-                )
-                await scenario.play(stage)
-                stage.check()
-                stage.stop()
-        except ExceptionGroup as errors:
-            raise _reason(scenario, errors) from errors
 
     def _client(self, who: str) -> ApiClient:
         client = ApiClient(self.connection.new_wire(), clock=self._clock, who=who, note=self._log.exchange)
@@ -190,14 +184,3 @@ def feeds(kind: Kind, naming: Naming) -> list[Feed]:
         return [Feed(kind, naming.namespace)]
     namespace = NODE_LEASES if kind is LEASE else ""
     return [Feed(kind, namespace, labels=f"{RUN_LABEL}={naming.run}")]
-
-
-def _reason(scenario: Scenario, error: BaseException) -> Exception:
-    """Why a scenario ended early, in one line, from whatever its tasks raised first."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, SuiteError | Unsupported):
-        return error
-    if isinstance(error, ApiRefused | NoAnswer):
-        return SuiteError(f"scenario {scenario.name} could not go on: {error}")
-    return SuiteError(f"scenario {scenario.name} broke: {place(error)}")

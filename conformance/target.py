@@ -27,6 +27,7 @@ class Connection:
         epoch: wall-clock time of the loop's second zero when the target's time is virtual; None for a live target.
         timing: settings the target declares, by `Timing` field; the rest follows from its version.
         curl: options that make `curl` reach it, with secrets as shell variables.
+        lacks: profiles of requirements that it does not claim, each with the reason.
     """
 
     address: str
@@ -34,6 +35,7 @@ class Connection:
     epoch: datetime | None = None
     timing: Mapping[str, float] = attrs.field(factory=dict)
     curl: str = ""
+    lacks: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Target(Protocol):

@@ -6,7 +6,7 @@ times. A fact that the target states itself (a `lastTransitionTime`) stays insid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -187,6 +187,20 @@ class History:
         for event in self.events:
             found.setdefault((event.kind, event.name), []).append(event)
         return {key: tuple(events) for key, events in found.items()}
+
+    @classmethod
+    def merged(cls, parts: Iterable[History], epoch: datetime) -> History:
+        """Several histories of one clock as one, in order of time."""
+        whole = list(parts)
+        return cls(
+            epoch=epoch,
+            until=max((part.until for part in whole), default=0.0),
+            events=tuple(sorted((e for part in whole for e in part.events), key=lambda e: e.at)),
+            marks=tuple(sorted((m for part in whole for m in part.marks), key=lambda m: m.at)),
+            beats=tuple(sorted((b for part in whole for b in part.beats), key=lambda b: b.answered)),
+            exchanges=tuple(sorted((x for part in whole for x in part.exchanges), key=lambda x: x.answered)),
+            gaps=tuple(sorted((g for part in whole for g in part.gaps), key=lambda g: g.until)),
+        )
 
     def story(self, kind: str, name: str) -> Story:
         """What happened to one object; empty when it never was."""

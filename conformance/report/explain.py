@@ -7,12 +7,15 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from conformance.catalogue import Catalogue
+from conformance.judge.agent import AgentSeen
 from conformance.judge.seen import Seen
 from conformance.record.history import Exchange
 from conformance.report.timeline import timeline
 from conformance.scenario import Case
-from conformance.timing import LETTERS, Timing
+from conformance.timing import LETTERS
 from conformance.verdict import Finding, Judgement, Verdict
+
+AnySeen = Seen | AgentSeen
 
 _WIDTH = 116
 _REQUESTS = 5
@@ -20,7 +23,7 @@ _BODY = 300
 
 
 def explain(
-    judgement: Judgement, case: Case, book: Catalogue, *, seen: Seen | None, curl: str, address: str, repeat: str
+    judgement: Judgement, case: Case, book: Catalogue, *, seen: AnySeen | None, curl: str, address: str, repeat: str
 ) -> str:
     """The whole explanation of a judgement.
 
@@ -63,7 +66,7 @@ def repeat_line(nodeid: str, options: Iterable[str], seed: int, timing: Mapping[
     return shlex.join(words)
 
 
-def zero_of(seen: Seen) -> float:
+def zero_of(seen: AnySeen) -> float:
     """The moment a timeline counts from: the first silence, or else the scenario's first mark."""
     marks = seen.history.marks
     silent = [mark.at for mark in marks if mark.name.endswith(" silent")]
@@ -95,7 +98,7 @@ def _finding(verdict: Verdict, finding: Finding) -> list[str]:
     ]
 
 
-def _evidence(seen: Seen, findings: tuple[Finding, ...], curl: str, address: str) -> list[str]:
+def _evidence(seen: AnySeen, findings: tuple[Finding, ...], curl: str, address: str) -> list[str]:
     about = tuple(dict.fromkeys(name for finding in findings for name in finding.about))
     moments = [finding.at for finding in findings if finding.at is not None]
     at = moments[0] if moments else None
@@ -114,8 +117,3 @@ def _evidence(seen: Seen, findings: tuple[Finding, ...], curl: str, address: str
 
 def _telling(exchange: Exchange, about: tuple[str, ...]) -> bool:
     return exchange.method != "GET" and (not about or any(name in exchange.path for name in about))
-
-
-def timing_line(timing: Timing) -> str:
-    """The settings that matter most, for a report's head."""
-    return ", ".join(f"{letter}={getattr(timing, field):g}" for letter, field in LETTERS.items() if len(letter) == 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,15 @@ from conformance.report.results import Report, Result
 FORMAT = "node-contract/report/v1"
 
 
-def write(report: Report, path: Path, *, strict: bool = False) -> None:
-    """Writes the report."""
-    path.write_text(json.dumps(document(report, strict=strict), indent=2, ensure_ascii=False) + "\n", "utf-8")
+def write(reports: Sequence[Report], path: Path, *, strict: bool = False) -> None:
+    """Writes the reports of one session: one a target."""
+    whole = {"format": FORMAT, "runs": [document(report, strict=strict) for report in reports]}
+    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
     """The report as JSON values."""
     return {
-        "format": FORMAT,
         "target": {"name": report.target, "version": report.version},
         "run": {
             "id": report.run_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -83,6 +83,12 @@ class Report:
     def exit_code(self, *, strict: bool = False) -> int:
         """The exit code of the run; with `strict` a warning counts as a failure."""
         return exit_code(self.counts(), strict=strict)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several runs together."""
+    order = (ExitCode.FAILED, ExitCode.SUITE_ERROR, ExitCode.NOT_EXERCISED, ExitCode.GREEN)
+    return min(codes, key=order.index, default=ExitCode.NOT_EXERCISED)
 
 
 def exit_code(counts: Mapping[Verdict, int], *, strict: bool = False) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from conformance.report.results import ExitCode, Report, Result
 from conformance.verdict import Verdict
 
+_EXERCISED = frozenset({Verdict.PASS, Verdict.WARNING, Verdict.FAIL})
 _MEANING = {
     ExitCode.GREEN: "green",
     ExitCode.FAILED: "failed",
@@ -26,18 +27,21 @@ def reasons(report: Report, verdict: Verdict) -> list[str]:
     return lines
 
 
-def summary(report: Report, *, strict: bool = False) -> list[str]:
-    """The lines."""
+def summary(report: Report, *, strict: bool = False, interrupted: bool = False) -> list[str]:
+    """The lines; an interrupted run has no verdict."""
     counts = ", ".join(f"{number} {verdict.value}" for verdict, number in report.counts().items())
     code = report.exit_code(strict=strict)
     lines = [
         f"target {report.target} ({report.version}), run {report.run_id}, seed {report.seed}",
         f"{counts or 'no case'} in {report.wall_seconds:.1f} s; longest scenario {report.longest_wait:.0f} s",
     ]
-    if not any(report.counts().get(verdict) for verdict in (Verdict.PASS, Verdict.WARNING, Verdict.FAIL)):
+    if not interrupted and not _EXERCISED.intersection(report.counts()):
         lines.append("nothing was exercised: this run says nothing about the target")
     lines += [f"left behind: {line}" for line in report.left_behind]
     if report.left_behind:
-        lines.append(f"everything of this run carries the label node-contract.dev/run={report.run_id}")
-    lines.append(f"verdict: {_MEANING[code]} (exit code {code})")
+        lines.append(f"to remove it: node-contract cleanup --run-id {report.run_id}")
+    if interrupted:
+        lines.append("verdict: none, the run was interrupted" + ("" if report.left_behind else "; it is cleaned up"))
+    else:
+        lines.append(f"verdict: {_MEANING[code]} (exit code {code})")
     return lines

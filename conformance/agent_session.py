@@ -1,0 +1,126 @@
+"""One run against one kind of node agent: every scenario has a master and an agent of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+
+import attrs
+
+from conformance.agent_timing import AgentTiming
+from conformance.client import ApiClient
+from conformance.clock import SuiteClock
+from conformance.drive.agent import AgentStage
+from conformance.driver import AgentConnection, AgentFacts, AgentTarget
+from conformance.judge.agent import AgentSeen
+from conformance.naming import Naming
+from conformance.plays import Plays
+from conformance.record.history import History
+from conformance.record.log import Log
+from conformance.record.recorder import Feed, Recorder
+from conformance.scenario import Scenario
+from conformance.verdict import Unsupported
+
+
+class AgentSession:
+    """Plays scenarios against agents of one kind.
+
+    Args:
+        target: the kind of agent.
+        seed: of all random choices.
+        settings: timing settings by field that override what the target declares.
+    """
+
+    def __init__(self, target: AgentTarget, *, seed: int, settings: Mapping[str, float] | None = None) -> None:
+        self.facts: AgentFacts
+        self.timing: AgentTiming
+        self.run_id = ""
+        self.address = target.name
+        self.curl = ""
+        self._target = target
+        self._seed = seed
+        self._settings = settings or {}
+        self._stack = AsyncExitStack()
+        self._plays: Plays[AgentSeen] = Plays()
+        self._logs: list[Log] = []
+
+    async def start(self, scenarios: Iterable[Scenario]) -> None:
+        """Makes ready, and starts all scenarios.
+
+        Raises:
+            TargetError: agents of this kind cannot be run here.
+        """
+        self._connection: AgentConnection = await self._stack.enter_async_context(self._target.open(self._seed))
+        self._clock = SuiteClock(seed=self._seed, epoch=self._connection.epoch)
+        self.run_id = self._clock.run_id()
+        self.facts = self._connection.facts
+        known = {field.name for field in attrs.fields(AgentTiming)}
+        settings = {**self._connection.timing, **self._settings}
+        self.timing = AgentTiming(**{name: value for name, value in settings.items() if name in known})
+        for scenario in {scenario.name: scenario for scenario in scenarios}.values():
+            if not self._missing(scenario):
+                self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
+
+    async def seen(self, scenario: Scenario) -> AgentSeen:
+        """Waits for a scenario's end and returns what was seen.
+
+        Raises:
+            Unsupported: the driver cannot do what the scenario needs.
+            SuiteError: the scenario could not be played to its end.
+        """
+        missing = self._missing(scenario)
+        if missing:
+            raise Unsupported(f"the agent's driver does not declare {', '.join(missing)}")
+        return await self._plays.seen(scenario)
+
+    def lacks(self, profile: str) -> str:
+        """Why requirements of a profile do not bind this agent; empty when they do."""
+        return "" if profile in self.facts.profiles else f"the agent does not claim the profile {profile!r}"
+
+    async def close(self) -> list[str]:
+        """Ends what still plays; masters and agents end with their scenarios.
+
+        Returns:
+            Nothing: rigs leave nothing behind.
+        """
+        try:
+            await self._plays.stop()
+        finally:
+            await self._stack.aclose()
+        return []
+
+    def history(self) -> History:
+        """Everything seen so far, of all scenarios."""
+        now = self._clock.moment()
+        return History.merged((log.whole(now) for log in self._logs), self._clock.epoch)
+
+    def _missing(self, scenario: Scenario) -> list[str]:
+        return [ability for ability in scenario.abilities if ability not in self.facts.abilities]
+
+    async def _play(self, scenario: Scenario) -> AgentSeen:
+        """Plays one scenario with a log of its own: its objects are in another master than everybody else's."""
+        naming = Naming(self.run_id, scenario.name)
+        log = Log(self._clock.epoch)
+        self._logs.append(log)
+        async with self._connection.new_rig(self._clock, log.exchange) as rig, asyncio.TaskGroup() as group:
+            client = ApiClient(rig.master.new_wire(), clock=self._clock, who="suite", note=log.exchange)
+            recorders = [Recorder(Feed(kind), client=client, log=log, clock=self._clock) for kind in scenario.watches]
+            for recorder in recorders:
+                await recorder.start()
+            watching = [group.create_task(recorder.run()) for recorder in recorders]
+            stage = AgentStage(
+                naming=naming,
+                rig=rig,
+                client=client,
+                log=log,
+                clock=self._clock,
+                timing=self.timing,
+                facts=self.facts,
+            )
+            await scenario.play(stage)
+            for watch in watching:
+                watch.cancel()
+        part = log.whole(self._clock.moment())
+        return AgentSeen(naming=naming, history=part, timing=self.timing, facts=self.facts)

@@ -1,0 +1,54 @@
+"""Timing of a node agent: its settings, and the windows that follow from them; see also `conformance.timing`."""
+
+from __future__ import annotations
+
+import attrs
+
+from conformance.timing import Window
+
+
+@attrs.frozen
+class AgentTiming:
+    """Settings of one agent, in seconds; the defaults are the kubelet's.
+
+    Attributes:
+        node_status_update_frequency: U, pause between two looks at the node's own status.
+        node_status_report_frequency: R, after which an unchanged status is written again.
+        node_lease_duration_seconds: L, duration of the Lease.
+        startup: what an agent may take from its start to its first request.
+        slack: for requests, scheduling and ticks that do not start at the same moment.
+        jitter: fraction by which a tick may be longer than its period.
+    """
+
+    node_status_update_frequency: float = 10
+    node_status_report_frequency: float = 300
+    node_lease_duration_seconds: float = 40
+    startup: float = 15
+    slack: float = 1
+    jitter: float = 0.04
+
+    @property
+    def renew_interval(self) -> float:
+        """r, pause between two renewals of the Lease: a quarter of its duration."""
+        return self.node_lease_duration_seconds / 4
+
+    def registered(self) -> Window:
+        """The Node is created, after the agent's start."""
+        return Window(0, self.startup + self.slack)
+
+    def lease_created(self) -> Window:
+        """The Lease is created, after the Node was."""
+        return Window(0, 2 * self.renew_interval * (1 + self.jitter) + self.slack)
+
+    def renewal(self) -> Window:
+        """A renewal follows the one before."""
+        return Window(self.renew_interval - self.slack, self.renew_interval * (1 + self.jitter) + self.slack)
+
+    def status_tick(self) -> Window:
+        """A change of the node's status is written, after it happened."""
+        return Window(0, self.node_status_update_frequency * (1 + self.jitter) + self.slack)
+
+    def status_report(self) -> Window:
+        """An unchanged status is written again, after the last write; the first time anywhere from half of R on."""
+        report = self.node_status_report_frequency
+        return Window(report / 2, report * 1.5 + self.status_tick().latest)

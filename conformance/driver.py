@@ -1,0 +1,220 @@
+"""The seam to a node agent under test: how it is started and disturbed, and the master the suite plays for it.
+
+`fixtures` provides both. A driver declares what it can do; a case that needs more is `unsupported`, never failed.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+import attrs
+
+from conformance.clock import SuiteClock
+from conformance.record.history import Exchange
+from conformance.verdict import Unsupported
+from conformance.wire import Wire
+
+ABILITIES = frozenset({
+    "has_lease",
+    "has_admission",
+    "runs_containers",
+    "can_exit_containers",
+    "can_pressure",
+    "can_runtime",
+    "can_pause",
+    "registers_itself",
+    "reregisters_after_delete",
+    "sends_events",
+})  # fmt: skip
+"""What a driver can declare; the requirement pages say what each means."""
+
+PROFILES = ("core", "kubelet", "rt", "proxy")
+"""Roles a requirement can bind: any agent; kubelet-compatible ones; those with real containers; the service proxy."""
+
+
+@attrs.frozen
+class AgentFacts:
+    """What is known of an agent before it runs.
+
+    Attributes:
+        version: Kubernetes version it claims, e.g. `v1.20.2`.
+        minor: the 20 of 1.20.
+        profiles: of `PROFILES`, those it claims.
+        abilities: of `ABILITIES`, those its driver has.
+        expected: what the node ought to report: `cpu`, `memory`, `pods`, `hostname`, `address`, ...
+    """
+
+    version: str
+    minor: int
+    profiles: frozenset[str]
+    abilities: frozenset[str]
+    expected: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class AgentOptions:
+    """How an agent is to be started.
+
+    Attributes:
+        node_name: name of its node.
+        labels: labels to register with.
+        taints: taints to register with.
+        register_node: whether it creates its Node itself.
+        more: settings of this kind of agent, by flag name without dashes in front.
+    """
+
+    node_name: str
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    register_node: bool = True
+    more: Mapping[str, str] = attrs.field(factory=dict)
+
+
+class Driver(abc.ABC):
+    """One agent, tied to one master. What it cannot do it leaves to the methods here, which say so."""
+
+    @abc.abstractmethod
+    async def start(self, options: AgentOptions) -> None:
+        """Starts the agent; returns when it exists, and never waits for its node to be ready."""
+
+    @abc.abstractmethod
+    async def stop(self, *, kill: bool = False) -> None:
+        """Ends it: as an administrator would, or with `kill` at once."""
+
+    @abc.abstractmethod
+    async def restart(self) -> None:
+        """Starts it again as before; its containers, if any, went on."""
+
+    @abc.abstractmethod
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+
+    async def logs(self) -> str:
+        """The end of what it wrote; may be empty."""
+        return ""
+
+    async def pause(self) -> None:
+        """Freezes the agent, not its containers."""
+        raise _cannot("be paused")
+
+    async def resume(self) -> None:
+        """Ends a pause."""
+        raise _cannot("be paused")
+
+    async def pressure(self, resource: str, *, on: bool) -> None:
+        """Puts the node under pressure of `memory`, `disk` or `pid`, or ends it."""
+        raise _cannot("be put under pressure")
+
+    async def runtime(self, *, up: bool) -> None:
+        """Takes the container runtime away, or gives it back."""
+        raise _cannot("lose its container runtime")
+
+    async def exit_container(self, pod_uid: str, container: str, code: int) -> None:
+        """Lets a container end by itself."""
+        raise _cannot("let containers exit")
+
+    async def containers(self) -> list[Mapping[str, Any]]:
+        """Containers on the node, each with `pod_uid`, `name`, `id`, `state`."""
+        raise _cannot("list its containers")
+
+
+@attrs.frozen
+class Disturbance:
+    """What the recording master does to some requests of the agent.
+
+    Attributes:
+        kind: `status` (answer with that code), `refuse` (no connection), `hang` (accept and never answer), `delay`
+            (answer late), `drop` (work, but close the connection instead of answering).
+        method: HTTP method it applies to; empty for all.
+        path: regular expression the path must match from its beginning; empty for all.
+        status: code for `status`.
+        seconds: for `delay`; for `hang`, how long at most.
+        times: how many requests; None for all until it is lifted.
+    """
+
+    kind: str
+    method: str = ""
+    path: str = ""
+    status: int = 503
+    seconds: float = 0
+    times: int | None = None
+
+
+class RecordingMaster(Protocol):
+    """A master that writes down what the agent sends, and that can be told to misbehave.
+
+    Attributes:
+        address: where the agent finds it.
+    """
+
+    address: str
+
+    def new_wire(self) -> Wire:
+        """A way in for the suite, as an administrator; not recorded and never disturbed."""
+        ...
+
+    def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
+        """Begins a disturbance; the answer lifts it."""
+        ...
+
+
+@attrs.frozen
+class Rig:
+    """A master and an agent for it, both of one scenario alone."""
+
+    master: RecordingMaster
+    driver: Driver
+
+
+NewRig = Callable[[SuiteClock, Callable[[Exchange], None]], AbstractAsyncContextManager[Rig]]
+
+
+@attrs.frozen
+class AgentConnection:
+    """A way to make rigs.
+
+    Attributes:
+        facts: of the agents.
+        new_rig: makes one; leaving the context ends agent and master. Each of the agent's requests is told to the
+            callback, stamped with the clock's moments, with `who` being `agent` and the whole request body.
+        timing: settings the agents are started with, by field of `AgentTiming`.
+        epoch: wall-clock time of the loop's second zero when time is virtual.
+    """
+
+    facts: AgentFacts
+    new_rig: NewRig
+    timing: Mapping[str, float] = attrs.field(factory=dict)
+    epoch: datetime | None = None
+
+
+class AgentTarget(Protocol):
+    """A kind of node agent to be tested.
+
+    Attributes:
+        name: for people.
+        repeat: the pytest options that select it again.
+    """
+
+    name: str
+    repeat: tuple[str, ...]
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop a run against it lives on."""
+        ...
+
+    def open(self, seed: int) -> AbstractAsyncContextManager[AgentConnection]:
+        """Makes ready for rigs.
+
+        Raises:
+            TargetError: agents of this kind cannot be run here.
+        """
+        ...
+
+
+def _cannot(what: str) -> Unsupported:
+    return Unsupported(f"the agent's driver declares no way for it to {what}")

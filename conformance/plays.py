@@ -1,0 +1,70 @@
+"""Scenarios in progress: they run side by side, each ends by itself, by its guard, or when the run is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from conformance.client import ApiRefused
+from conformance.scenario import Scenario
+from conformance.verdict import SuiteError, Unsupported, place
+from conformance.wire import NoAnswer
+
+S = TypeVar("S")
+
+_GUARD = 120.0
+
+
+class Plays(Generic[S]):
+    """Runs scenarios; `S` is what each of them leaves to be judged."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[S]] = {}
+
+    def start(self, scenario: Scenario, play: Callable[[], Awaitable[S]], longest: float) -> None:
+        """Starts one.
+
+        Args:
+            scenario: which.
+            play: plays it to its end.
+            longest: seconds it may take by the target's settings; the guard leaves it ample time beyond.
+        """
+        task = asyncio.create_task(_guarded(scenario, play, longest * 2 + _GUARD), name=f"scenario {scenario.name}")
+        self._tasks[scenario.name] = task
+
+    async def seen(self, scenario: Scenario) -> S:
+        """Waits for one and returns what it left.
+
+        Raises:
+            Unsupported: the target lacks what it needs.
+            SuiteError: it could not be played to its end.
+        """
+        return await asyncio.shield(self._tasks[scenario.name])
+
+    async def stop(self) -> None:
+        """Ends those that still play."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+async def _guarded(scenario: Scenario, play: Callable[[], Awaitable[S]], guard: float) -> S:
+    try:
+        async with asyncio.timeout(guard):
+            return await play()
+    except TimeoutError:
+        raise SuiteError(f"scenario {scenario.name} did not end within {guard:g} s") from None
+    except Exception as error:
+        raise reason(scenario.name, error) from error
+
+
+def reason(name: str, error: BaseException) -> Exception:
+    """Why a scenario ended early, in one line, from whatever was raised first in it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, SuiteError | Unsupported):
+        return error
+    if isinstance(error, ApiRefused | NoAnswer):
+        return SuiteError(f"scenario {name} could not go on: {error}")
+    return SuiteError(f"scenario {name} broke: {place(error)}")

@@ -1,0 +1,88 @@
+"""The runs of one pytest session: one a side, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from conformance.catalogue import Catalogue
+from conformance.collect import Entry
+from conformance.engine import AnyTarget, Engine
+from conformance.record import files
+from conformance.report.results import Report, Result
+
+
+class Runs:
+    """Starts a side when its first case comes up, and ends it when the next side begins.
+
+    Two live targets on two event loops could not be kept beating side by side; one after the other they can.
+
+    Args:
+        targets: by side.
+        entries: the cases, in the order in which they will be asked.
+        book: the catalogue.
+        seed: of all random choices.
+        settings: timing settings.
+        history_out: where to write everything that was seen; the second side's file gets its name in between.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, AnyTarget],
+        entries: Sequence[Entry],
+        book: Catalogue,
+        *,
+        seed: int,
+        settings: Mapping[str, float],
+        history_out: Path | None = None,
+    ) -> None:
+        self._engines = {
+            side: Engine(side, target, book, seed=seed, settings=settings) for side, target in targets.items()
+        }
+        self._entries = entries
+        self._history_out = history_out
+        self._current = ""
+        self._ended: list[str] = []
+
+    def start(self) -> None:
+        """Starts the side of the first case.
+
+        Raises:
+            TargetError: it cannot be tested.
+        """
+        self._switch(self._entries[0].case.scenario.side)
+
+    def result(self, entry: Entry) -> Result:
+        """Asks one case.
+
+        Raises:
+            TargetError: it is the first of its side, and that cannot be tested.
+        """
+        side = entry.case.scenario.side
+        if side != self._current:
+            self._switch(side)
+        return self._engines[side].result(entry)
+
+    def finish(self) -> None:
+        """Ends the side that is running."""
+        side, self._current = self._current, ""
+        if not side:
+            return
+        engine = self._engines[side]
+        try:
+            if self._history_out and engine.started:
+                path = self._history_out
+                files.save(engine.history(), path.with_stem(f"{path.stem}-{side}") if self._ended else path)
+        finally:
+            engine.close()
+            if engine.started:
+                self._ended.append(side)
+
+    def reports(self) -> list[Report]:
+        """Of all sides that ran."""
+        return [self._engines[side].report() for side in self._ended]
+
+    def _switch(self, side: str) -> None:
+        self.finish()
+        self._current = side
+        self._engines[side].start([entry for entry in self._entries if entry.case.scenario.side == side])

@@ -52,7 +52,8 @@ def parse(text: str) -> FieldSelector:
     Raises:
         ValueError: bad syntax; the text is kube-apiserver's.
     """
-    return FieldSelector(tuple(_field_term(text, part) for part in _split_terms(text) if part))
+    # Sorted, as in the original: it decides which of several bad terms is named.
+    return FieldSelector(tuple(_field_term(text, part) for part in sorted(_split_terms(text)) if part))
 
 
 def _split_terms(text: str) -> list[str]:

@@ -205,6 +205,16 @@ def test_the_order_of_items_can_be_set():
     assert types(patched("Node", node(conditions=conditions("A", "B", "Ready")), document)) == ["Ready", "A", "B"]
 
 
+def test_an_item_added_where_another_is_deleted_takes_its_place():
+    document = {
+        "status": {
+            "$setElementOrder/conditions": [{"type": "A"}, {"type": "New"}],
+            "conditions": [{"type": "D", "$patch": "delete"}, *conditions("New")],
+        }
+    }
+    assert types(patched("Node", node(conditions=conditions("A", "B", "D")), document)) == ["A", "B", "New"]
+
+
 def test_two_addresses_of_one_type_collapse_to_the_last():
     target = node(addresses=[{"type": "InternalIP", "address": "10.0.0.1"}, {"type": "Hostname", "address": "n1"}])
     addresses = [{"type": "InternalIP", "address": "10.0.0.5"}, {"type": "InternalIP", "address": "10.0.0.6"}]

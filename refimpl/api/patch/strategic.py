@@ -131,11 +131,12 @@ def _merge_items(field: Field, old: Items, new: Items) -> Items:
     plain = [item for item in new if PATCH not in item]
     directives = [item for item in new if PATCH in item]
     kept = _after_directives(old, directives, merge_key)
+    keys = [_key_of(item, merge_key) for item in plain]
     if any(item[PATCH] == "replace" for item in directives):
         return plain
     merged = list(kept)
-    for item in plain:
-        at = _index(merged, _key_of(item, merge_key), merge_key)
+    for key, item in zip(keys, plain, strict=True):
+        at = _index(merged, key, merge_key)
         if at is None:
             merged.append(_without_directives(item))
         else:
@@ -179,18 +180,50 @@ def _merge_ordered_lists(kind: Type, merged: Object, patch: Object) -> set[str]:
         if new is not None:
             _check_order(new, order, field.merge_key)
             done.add(name)
-        items = _merged_list(kind, name, old, new) if old is not None and new is not None else old or new or []
-        merged[name] = _in_order([_without_directives(item) for item in items], order, old or [], field.merge_key)
+        items = old or _without_directives(new or [])
+        server_order = old or []
+        if old is not None and new is not None:
+            items = _merged_list(kind, name, old, new)
+            server_order = _server_order(old, new, field.merge_key)
+        merged[name] = _in_order(items, order, server_order, field.merge_key)
     return done
 
 
 def _check_order(new: Items, order: Items, merge_key: str) -> None:
     """The items of a patch must stand in the order that the patch sets."""
-    remaining = iter([_key_of(item, merge_key) for item in order])
-    wanted = [_key_of(item, merge_key) for item in new if not (isinstance(item, dict) and PATCH in item)]
-    if order and not all(any(key == other for other in remaining) for key in wanted):
-        texts = f"{go_text(new)}\n doesn't match {SET_ORDER} list:\n{go_text(order)}"
-        raise failures.unmergeable(f"The order in patch list:\n{texts}\n")
+    if not order:
+        return
+    remaining = list(order)
+    for item in new:
+        directive = item.get(PATCH) if isinstance(item, dict) else None
+        if directive == "delete" or (directive is not None and remaining):
+            continue
+        if not _advance(remaining, item, merge_key):
+            texts = f"{go_text(new)}\n doesn't match {SET_ORDER} list:\n{go_text(order)}"
+            raise failures.unmergeable(f"The order in patch list:\n{texts}\n")
+
+
+def _advance(remaining: Items, item: Any, merge_key: str) -> bool:
+    """Drops from the order up to and with the item; whether it was there."""
+    while remaining:
+        if _key_of(remaining.pop(0), merge_key) == _key_of(item, merge_key):
+            return True
+    return False
+
+
+def _server_order(old: Items, new: Items, merge_key: str) -> Items:
+    """The order of the server's list while a patch with a set order is merged into it.
+
+    The original works in place: where the patch deletes an item, the rest moves up and an added item takes the free
+    place, so that it counts as known to the server. Clients see the order that comes of it.
+    """
+    if not merge_key or any(item.get(PATCH) == "replace" for item in new):
+        return old
+    deleted = [item.get(merge_key) for item in new if item.get(PATCH) == "delete"]
+    kept = [item for item in old if item.get(merge_key) not in deleted]
+    known = [item.get(merge_key) for item in kept]
+    added = [item for item in new if PATCH not in item and item.get(merge_key) not in known]
+    return [*kept, *added][: len(old)]
 
 
 def _in_order(items: Items, order: Items, server_order: Items, merge_key: str) -> Items:

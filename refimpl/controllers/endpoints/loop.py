@@ -6,27 +6,19 @@ Source: kube-controller-manager 1.36 `endpointslice_controller.go`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from refimpl.api.errors import Object
-from refimpl.api.meta import labels
 from refimpl.api.resources import PODS, SERVICES
+from refimpl.api.selectors import from_map
 from refimpl.client.informer import Key, key_of
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.endpoints import backends
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.owners import BY_NAMESPACE, by_namespace
+from refimpl.controllers.workloads.selection import SELECTABLE, selected
 from refimpl.controllers.workloads.workers import run_workers
-
-BY_LABEL = "label"
-"""Name of the index that `by_label` makes."""
-
-
-def by_label(obj: Object) -> Iterable[str]:
-    """Index function: every label of the object, within its namespace."""
-    namespace = obj["metadata"].get("namespace", "")
-    return [f"{namespace}/{key}={value}" for key, value in labels(obj).items()]
 
 
 class ServiceLoop(ABC):
@@ -46,7 +38,7 @@ class ServiceLoop(ABC):
         self._concurrent_syncs = concurrent_syncs
         self._queue: WorkQueue[Key] = WorkQueue(context.clock)
         self._services = context.informers.informer(SERVICES, {BY_NAMESPACE: by_namespace})
-        self._pods = context.informers.informer(PODS, {BY_LABEL: by_label})
+        self._pods = context.informers.informer(PODS, SELECTABLE)
         self._services.add_handler(keyed(self._queue.add))
         self._pods.add_handler(split(self._pod_changed))
 
@@ -60,11 +52,8 @@ class ServiceLoop(ABC):
 
     def pods_of(self, service: Object) -> Sequence[Object]:
         """The pods that the Service selects."""
-        namespace = service["metadata"]["namespace"]
-        pairs = (service["spec"].get("selector") or {}).items()
-        narrowed = [list(self._pods.by_index(BY_LABEL, f"{namespace}/{key}={value}")) for key, value in pairs]
-        fewest = min(narrowed, key=len, default=[])
-        return [pod for pod in fewest if backends.selects(service, pod)]
+        selector = from_map(service["spec"].get("selector"))
+        return selected(self._pods, service["metadata"]["namespace"], selector)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and backends.standing(old) == backends.standing(new):

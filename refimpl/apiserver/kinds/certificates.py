@@ -5,6 +5,7 @@ Source: kube-apiserver 1.36 `pkg/apis/certificates`, `pkg/registry/certificates/
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -57,9 +58,7 @@ class CertificateSigningRequests(Kind):
 
     def default(self, obj: Object) -> None:
         """See `Strategy`."""
-        spec = obj.setdefault("spec", {})
-        if spec.get("usages") is None:
-            spec["usages"] = ["digital signature", "key encipherment"]
+        obj.setdefault("spec", {})
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         """The request notes who asks; a client cannot claim to be somebody else."""
@@ -72,16 +71,10 @@ class CertificateSigningRequests(Kind):
     def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
         """See `Strategy`."""
         spec = obj["spec"]
-        if not spec.get("request"):
-            yield causes.required("spec.request")
+        yield from _request_causes(spec.get("request", ""))
         if not spec.get("usages"):
-            yield causes.required("spec.usages")
-        signer = spec.get("signerName", "")
-        if not signer:
-            yield causes.required("spec.signerName")
-        elif list(names.qualified_name(signer)) or "/" not in signer:
-            why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-            yield causes.invalid("spec.signerName", signer, why)
+            yield causes.required("spec.usages", "usages must be provided")
+        yield from _signer_causes(spec.get("signerName", ""))
         seconds = spec.get("expirationSeconds")
         if seconds is not None and seconds < MIN_SECONDS:
             why = "may not specify a duration less than 600 seconds (10 minutes)"
@@ -119,6 +112,32 @@ class CertificateSigningRequests(Kind):
                 yield causes.invalid(f"status.conditions[{index}].type", kind, why)
         if before.get("certificate") and before["certificate"] != after.get("certificate"):
             yield causes.forbidden("status.certificate", "updates may not set certificate content")
+
+
+def _request_causes(request: str) -> Iterable[Cause]:
+    """The request is PEM around a certificate request; the signer reads the rest."""
+    if not base64.b64decode(request).lstrip().startswith(b"-----BEGIN CERTIFICATE REQUEST-----"):
+        yield causes.invalid("spec.request", request, "PEM block type must be CERTIFICATE REQUEST")
+
+
+def _signer_causes(signer: str) -> Iterable[Cause]:
+    """A signer has the name of a domain, and a name within it."""
+    path = "spec.signerName"
+    if not signer:
+        yield causes.required(path)
+        return
+    domain, slash, rest = signer.partition("/")
+    if not slash or "/" in rest:
+        why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
+        yield causes.invalid(path, signer, why)
+        return
+    for why in names.dns1123_subdomain(domain):
+        yield causes.invalid(path, domain, f'validating label "{domain}": {why}')
+    if "." not in domain:
+        yield causes.invalid(path, domain, "should be a domain with at least two segments separated by dots")
+    for segment in rest.split("."):
+        for why in names.dns1123_label(segment):
+            yield causes.invalid(path, rest, f'validating label "{segment}": {why}')
 
 
 def _stamp_conditions(ctx: Context, before: Object, after: Object) -> None:

@@ -6,11 +6,10 @@ Source: kube-apiserver 1.36 `pkg/apis/core/validation` and `pkg/registry/core`.
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+from refimpl.api import jsontext
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, printing
 from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label
@@ -130,8 +129,8 @@ def _type_causes(secret: Object, data: dict[str, str]) -> Iterable[Cause]:
     for key in _REQUIRED_DATA.get(kind, ()):
         if key not in data:
             yield causes.required(f"data[{key}]")
-        elif key.startswith(".docker") and not _is_json(data[key]):
-            yield causes.invalid(f"data[{key}]", "<secret contents redacted>", "invalid JSON")
+        elif key.startswith(".docker"):
+            yield from _json_causes(data[key], f"data[{key}]")
     if kind == "kubernetes.io/service-account-token":
         if not (secret["metadata"].get("annotations") or {}).get(ACCOUNT_NAME):
             yield causes.required(f"metadata.annotations[{ACCOUNT_NAME}]")
@@ -140,12 +139,11 @@ def _type_causes(secret: Object, data: dict[str, str]) -> Iterable[Cause]:
         yield causes.required("data[password]")
 
 
-def _is_json(encoded: str) -> bool:
+def _json_causes(encoded: str, path: str) -> Iterable[Cause]:
     try:
-        json.loads(base64.b64decode(encoded))
-    except (ValueError, binascii.Error):
-        return False
-    return True
+        jsontext.decode(base64.b64decode(encoded))
+    except jsontext.JsonError as wrong:
+        yield causes.invalid(path, "<secret contents redacted>", str(wrong))
 
 
 class ServiceAccounts(Kind):

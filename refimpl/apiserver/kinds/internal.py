@@ -41,7 +41,8 @@ _TYPES: Final = {
     "PodSecurityContext": (
         "HostNetwork=f HostPID=f HostIPC=f ShareProcessNamespace HostUsers SELinuxOptions*Any/seLinuxOptions "
         "WindowsOptions*Any RunAsUser RunAsGroup RunAsNonRoot SupplementalGroups SupplementalGroupsPolicy "
-        "FSGroup/fsGroup FSGroupChangePolicy/fsGroupChangePolicy Sysctls[]Any SeccompProfile*Any AppArmorProfile*Any "
+        "FSGroup/fsGroup FSGroupChangePolicy/fsGroupChangePolicy Sysctls[]Any "
+        "SeccompProfile*SeccompProfile AppArmorProfile*Any "
         "SELinuxChangePolicy/seLinuxChangePolicy"
     ),
     "Container": (
@@ -64,10 +65,14 @@ _TYPES: Final = {
     "HTTPGet": 'Path="" Port=0 Host="" Scheme="" HTTPHeaders[]Any/httpHeaders',
     "SecurityContext": (
         "Capabilities*Capabilities Privileged SELinuxOptions*Any/seLinuxOptions WindowsOptions*Any RunAsUser "
-        "RunAsGroup RunAsNonRoot ReadOnlyRootFilesystem AllowPrivilegeEscalation ProcMount SeccompProfile*Any "
+        "RunAsGroup RunAsNonRoot ReadOnlyRootFilesystem AllowPrivilegeEscalation ProcMount "
+        "SeccompProfile*SeccompProfile "
         "AppArmorProfile*Any"
     ),
     "Capabilities": "Add Drop",
+    "SeccompProfile": 'Type="" LocalhostProfile',
+    "StatefulSetUpdateStrategy": 'Type="" RollingUpdate*RollingUpdateStatefulSet',
+    "RollingUpdateStatefulSet": "Partition=0 MaxUnavailable",
     "Named": 'Name=""',
     "Volume": (
         'Name="" HostPath*HostPath EmptyDir*EmptyDir GCEPersistentDisk*Any/gcePersistentDisk '

@@ -5,11 +5,12 @@ Source: kube-apiserver 1.36 `apimachinery/pkg/apis/meta/v1/validation` and `pkg/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from refimpl.api import names, selectors
 from refimpl.api.errors import Cause, Object
+from refimpl.api.selectors import LabelSelector
 from refimpl.apiserver.kinds import causes, metadata
 
 VALUES_NEEDED: Final = "must be specified when `operator` is 'In' or 'NotIn'"
@@ -98,9 +99,9 @@ def _node_field_causes(expression: Object, path: str) -> Iterable[Cause]:
             yield causes.invalid(f"{path}.values[{index}]", value, why)
 
 
-def matches(selector: Object | None, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector selects these labels; one that cannot be understood selects nothing."""
+def parsed(selector: Object | None) -> LabelSelector | None:
+    """A LabelSelector ready to match labels; None when it cannot be understood."""
     try:
-        return selectors.from_object(selector).matches(labels)
+        return selectors.from_object(selector)
     except ValueError:
-        return False
+        return None

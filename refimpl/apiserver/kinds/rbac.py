@@ -16,7 +16,7 @@ from refimpl.apiserver.strategy import Column, Context
 from refimpl.clock import Clock
 
 GROUP: Final = "rbac.authorization.k8s.io"
-SUBJECT_KINDS: Final = ("Group", "ServiceAccount", "User")
+SUBJECT_KINDS: Final = ("ServiceAccount", "User", "Group")
 
 
 class Roles(Kind):
@@ -123,7 +123,7 @@ class Bindings(Kind):
         if not reference.get("name"):
             yield causes.required("roleRef.name")
         for index, subject in enumerate(obj.get("subjects") or []):
-            yield from _subject_causes(subject, f"subjects[{index}]")
+            yield from _subject_causes(subject, ctx.resource.namespaced, f"subjects[{index}]")
 
     def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """See `Strategy`."""
@@ -136,14 +136,14 @@ class Bindings(Kind):
             yield causes.invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
 
 
-def _subject_causes(subject: Object, path: str) -> Iterable[Cause]:
+def _subject_causes(subject: Object, namespaced: bool, path: str) -> Iterable[Cause]:
     kind = subject.get("kind", "")
     if not subject.get("name"):
         yield causes.required(f"{path}.name")
     if kind not in SUBJECT_KINDS:
         yield causes.not_supported(f"{path}.kind", kind, SUBJECT_KINDS)
     elif kind == "ServiceAccount":
-        if not subject.get("namespace"):
+        if not namespaced and not subject.get("namespace"):
             yield causes.required(f"{path}.namespace")
         if subject.get("apiGroup"):
             yield causes.not_supported(f"{path}.apiGroup", subject["apiGroup"], ("",))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from refimpl.api import names
+from refimpl.api import names, quantity
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, internal, labelselectors, printing, quantities
 from refimpl.apiserver.kinds.kind import Kind, keep
@@ -244,8 +244,8 @@ def claim_causes(spec: Object) -> Iterable[Cause]:
     requests = (spec.get("resources") or {}).get("requests") or {}
     if "storage" not in requests:
         yield causes.required("spec.resources[storage]")
-    else:
-        yield from quantities.amount_causes("storage", requests["storage"], "spec.resources.requests[storage]")
+    elif quantity.parse(requests["storage"]) <= 0:
+        yield causes.invalid("spec.resources[storage]", requests["storage"], "must be greater than zero")
     for key in ("storageClassName", "volumeAttributesClassName"):
         for why in names.dns1123_subdomain(spec[key]) if spec.get(key) else ():
             yield causes.invalid(f"spec.{key}", spec[key], why)

@@ -93,7 +93,7 @@ def common_causes(container: Object, volumes: set[str], path: str) -> Iterable[C
         yield causes.required(f"{path}.image")
     policy = container.get("terminationMessagePolicy", "")
     if policy not in {"File", "FallbackToLogsOnError"}:
-        yield causes.not_supported(f"{path}.terminationMessagePolicy", policy, ("FallbackToLogsOnError", "File"))
+        yield causes.not_supported(f"{path}.terminationMessagePolicy", policy, ("File", "FallbackToLogsOnError"))
     yield from port_causes(container.get("ports") or [], f"{path}.ports")
     yield from environment.variable_causes(container.get("env") or [], f"{path}.env")
     yield from environment.sources_causes(container.get("envFrom") or [], f"{path}.envFrom")
@@ -160,14 +160,14 @@ def mount_causes(mounts: list[Object], volumes: set[str], path: str) -> Iterable
         if target in taken:
             yield causes.invalid(f"{here}.mountPath", target, "must be unique")
         taken.add(target)
-        yield from _sub_path_causes(mount, here)
+        yield from _sub_path_causes(mount, here, path)
 
 
-def _sub_path_causes(mount: Object, path: str) -> Iterable[Cause]:
+def _sub_path_causes(mount: Object, here: str, path: str) -> Iterable[Cause]:
+    """Rules for the part of a volume that is mounted; most paths lack the index in the real server, too."""
     if mount.get("subPath") and mount.get("subPathExpr"):
-        yield causes.invalid(
-            f"{path}.subPathExpr", mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive"
-        )
+        why = "subPathExpr and subPath are mutually exclusive"
+        yield causes.invalid(f"{here}.subPathExpr", mount["subPathExpr"], why)
     for key in ("subPath", "subPathExpr"):
         below = mount.get(key, "")
         if below.startswith("/"):

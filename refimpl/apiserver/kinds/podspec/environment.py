@@ -91,8 +91,8 @@ def field_reference_causes(reference: Object, path: str, allowed: tuple[str, ...
 
 
 def _key_reference_causes(reference: Object, path: str) -> Iterable[Cause]:
-    if not reference.get("name"):
-        yield causes.required(f"{path}.name")
+    for why in names.dns1123_subdomain(reference.get("name", "")):
+        yield causes.invalid(f"{path}.name", reference.get("name", ""), why)
     key = reference.get("key", "")
     if not key:
         yield causes.required(f"{path}.key")
@@ -122,8 +122,8 @@ def sources_causes(sources: list[Object], path: str) -> Iterable[Cause]:
             yield causes.invalid(f"{here}.prefix", prefix, NAME_RULE)
         given = [key for key in ("configMapRef", "secretRef") if source.get(key) is not None]
         for key in given:
-            if not source[key].get("name"):
-                yield causes.required(f"{here}.{key}.name")
+            for why in names.dns1123_subdomain(source[key].get("name", "")):
+                yield causes.invalid(f"{here}.{key}.name", source[key].get("name", ""), why)
         if not given:
             yield causes.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(given) > 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, numbers
+from refimpl.apiserver.kinds import causes, internal, numbers
 
 
 def pod_causes(spec: Object, path: str) -> Iterable[Cause]:
@@ -50,10 +50,10 @@ def container_causes(context: Object | None, path: str) -> Iterable[Cause]:
         return
     if context.get("privileged"):
         why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-        yield causes.invalid(path, context, why)
+        yield causes.invalid(path, internal.shown("SecurityContext", context), why)
     if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or []):
         why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-        yield causes.invalid(path, context, why)
+        yield causes.invalid(path, internal.shown("SecurityContext", context), why)
 
 
 def _seccomp_causes(profile: Object | None, path: str) -> Iterable[Cause]:
@@ -65,6 +65,7 @@ def _seccomp_causes(profile: Object | None, path: str) -> Iterable[Cause]:
     elif sort == "Localhost" and not file:
         yield causes.required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
     elif sort != "Localhost" and file is not None:
-        yield causes.invalid(f"{path}.localhostProfile", file, "can only be set when seccomp type is Localhost")
+        shown = internal.shown("SeccompProfile", profile)
+        yield causes.invalid(f"{path}.localhostProfile", shown, "can only be set when seccomp type is Localhost")
     if sort not in {"", "Localhost", "RuntimeDefault", "Unconfined"}:
         yield causes.not_supported(f"{path}.type", sort, ("Localhost", "RuntimeDefault", "Unconfined"))

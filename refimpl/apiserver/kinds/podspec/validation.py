@@ -11,7 +11,7 @@ from typing import Final
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, labelselectors, metadata, numbers, quantities
-from refimpl.apiserver.kinds.podspec import containers, resources, scheduling, security, volume_rules
+from refimpl.apiserver.kinds.podspec import containers, hostnames, resources, scheduling, security, volume_rules
 
 RESTART_POLICIES: Final = ("Always", "OnFailure", "Never")
 DNS_POLICIES: Final = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -20,24 +20,24 @@ PREEMPTION_POLICIES: Final = ("PreemptLowerPriority", "Never")
 
 def spec_causes(spec: Object, path: str) -> Iterable[Cause]:
     """Rules for a pod spec in a pod or in a template."""
-    volumes = spec.get("volumes") or []
-    volume_names = {volume.get("name", "") for volume in volumes}
+    wrong_volumes, volume_names = volume_rules.volume_causes(spec.get("volumes") or [], f"{path}.volumes")
     regular, init = spec.get("containers") or [], spec.get("initContainers") or []
-    yield from volume_rules.volume_causes(volumes, f"{path}.volumes")
+    yield from wrong_volumes
     yield from containers.regular_causes(regular, volume_names, f"{path}.containers")
     yield from containers.init_causes(init, regular, volume_names, f"{path}.initContainers")
     yield from _choice_causes(spec, path)
     yield from metadata.label_causes(spec.get("nodeSelector"), f"{path}.nodeSelector")
     yield from security.pod_causes(spec, path)
-    yield from _pull_secret_causes(spec.get("imagePullSecrets") or [], f"{path}.imagePullSecrets")
     yield from scheduling.affinity_causes(spec.get("affinity"), f"{path}.affinity")
+    yield from hostnames.dns_config_causes(spec.get("dnsConfig"), spec.get("dnsPolicy", ""), f"{path}.dnsConfig")
     yield from _gate_causes(spec, path)
     constraints = spec.get("topologySpreadConstraints") or []
     yield from scheduling.topology_spread_causes(constraints, f"{path}.topologySpreadConstraints")
     yield from _name_causes(spec, path)
     yield from numbers.between(spec.get("activeDeadlineSeconds"), 1, numbers.MAX_INT32, f"{path}.activeDeadlineSeconds")
-    yield from _host_name_causes(spec, path)
+    yield from hostnames.own_name_causes(spec, path)
     yield from scheduling.toleration_causes(spec.get("tolerations") or [], f"{path}.tolerations")
+    yield from hostnames.alias_causes(spec.get("hostAliases") or [], f"{path}.hostAliases")
     yield from _class_causes(spec, path)
     yield from quantities.list_causes(spec.get("overhead"), f"{path}.overhead")
     if spec.get("resources") is not None:
@@ -63,12 +63,6 @@ def _choice_causes(spec: Object, path: str) -> Iterable[Cause]:
             yield causes.not_supported(f"{path}.{key}", value, allowed) if value else causes.required(f"{path}.{key}")
 
 
-def _pull_secret_causes(secrets: list[Object], path: str) -> Iterable[Cause]:
-    for index, secret in enumerate(secrets):
-        if not secret.get("name"):
-            yield causes.required(f"{path}[{index}].name")
-
-
 def _gate_causes(spec: Object, path: str) -> Iterable[Cause]:
     for index, gate in enumerate(spec.get("readinessGates") or []):
         yield from labelselectors.key_causes(
@@ -86,12 +80,6 @@ def _gate_causes(spec: Object, path: str) -> Iterable[Cause]:
 def _name_causes(spec: Object, path: str) -> Iterable[Cause]:
     for key in ("serviceAccountName", "nodeName"):
         for why in names.dns1123_subdomain(spec[key]) if spec.get(key) else ():
-            yield causes.invalid(f"{path}.{key}", spec[key], why)
-
-
-def _host_name_causes(spec: Object, path: str) -> Iterable[Cause]:
-    for key in ("hostname", "subdomain"):
-        for why in names.dns1123_label(spec[key]) if spec.get(key) else ():
             yield causes.invalid(f"{path}.{key}", spec[key], why)
 
 

@@ -42,19 +42,27 @@ _NEEDED: Final = {
 }
 
 
-def volume_causes(volumes: list[Object], path: str) -> Iterable[Cause]:
-    """Rules for `volumes`."""
-    taken: set[str] = set()
+def volume_causes(volumes: list[Object], path: str) -> tuple[list[Cause], set[str]]:
+    """Rules for `volumes`.
+
+    Returns:
+        What is wrong, and the names of the good volumes: only those can be mounted.
+    """
+    found: list[Cause] = []
+    good: set[str] = set()
     for index, volume in enumerate(volumes):
         here, name = f"{path}[{index}]", volume.get("name", "")
-        yield from _source_causes(volume, here)
+        wrong = list(_source_causes(volume, here))
         if not name:
-            yield causes.required(f"{here}.name")
-        for why in names.dns1123_label(name) if name else ():
-            yield causes.invalid(f"{here}.name", name, why)
-        if name in taken:
-            yield causes.duplicate(f"{here}.name", name)
-        taken.add(name)
+            wrong.append(causes.required(f"{here}.name"))
+        else:
+            wrong += [causes.invalid(f"{here}.name", name, why) for why in names.dns1123_label(name)]
+        if name in good:
+            wrong.append(causes.duplicate(f"{here}.name", name))
+        if not wrong:
+            good.add(name)
+        found += wrong
+    return found, good
 
 
 def _source_causes(volume: Object, path: str) -> Iterable[Cause]:

@@ -36,6 +36,7 @@ def service_causes(service: Object) -> Iterable[Cause]:
         yield causes.not_supported("spec.type", kind, TYPES)
     yield from _node_port_causes(ports, kind)
     yield from _same_port_causes(ports)
+    yield from _source_range_causes(spec, kind)
     yield from _traffic_causes(spec, kind)
 
 
@@ -144,6 +145,14 @@ def _same_port_causes(ports: list[Object]) -> Iterable[Cause]:
         if key in seen:
             yield causes.duplicate(f"spec.ports[{index}]", internal.shown("ServicePort", key))
         seen.append(key)
+
+
+def _source_range_causes(spec: Object, kind: str) -> Iterable[Cause]:
+    ranges, path = spec.get("loadBalancerSourceRanges") or [], "spec.LoadBalancerSourceRanges"
+    if ranges and kind != "LoadBalancer":
+        yield causes.forbidden(path, "may only be used when `type` is 'LoadBalancer'")
+    for index, cidr in enumerate(ranges):
+        yield from addresses.cidr_causes(cidr.strip(), f"{path}[{index}]")
 
 
 def _traffic_causes(spec: Object, kind: str) -> Iterable[Cause]:

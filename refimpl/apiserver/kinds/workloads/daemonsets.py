@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from refimpl.api import meta
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, internal, labelselectors, printing
 from refimpl.apiserver.kinds.workloads import rules
@@ -82,8 +81,7 @@ class DaemonSets(Workload):
         """See `Workload`."""
         selector, template = spec.get("selector"), spec.get("template") or {}
         yield from labelselectors.label_selector_causes(selector, "spec.selector")
-        if not labelselectors.matches(selector, meta.labels(template)):
-            yield causes.invalid("spec.template.metadata.labels", meta.labels(template) or None, rules.NO_MATCH)
+        yield from rules.match_causes(selector, template)
         yield from rules.empty_selector_causes(selector, "daemonset")
         yield from rules.always_running_causes(template, "DaemonSet")
         yield from rules.not_negative_causes(spec, "spec", "minReadySeconds")

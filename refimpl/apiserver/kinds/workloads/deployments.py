@@ -65,8 +65,7 @@ class Deployments(Workload):
         yield from rules.not_negative_causes(spec, "spec", "replicas")
         selector, template = spec.get("selector"), spec.get("template") or {}
         yield from rules.selector_causes(selector, "deployment")
-        yield from rules.match_causes(selector, template)
-        yield from rules.always_running_causes(template, "ReplicaSet")
+        yield from rules.selected_template_causes(selector, template, "ReplicaSet")
         yield from strategy_causes(spec.get("strategy") or {})
         yield from rules.not_negative_causes(
             spec, "spec", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"

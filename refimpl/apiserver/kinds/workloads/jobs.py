@@ -89,7 +89,10 @@ class Jobs(Workload):
         """A job selects its pods by its own uid, unless it brings a selector."""
         super().prepare_for_create(ctx, obj)
         if not obj["spec"].get("manualSelector"):
+            inherits = meta.labels(obj) == meta.labels(obj["spec"].get("template") or {})
             select_by_uid(obj)
+            if inherits:
+                obj["metadata"]["labels"] = dict(obj["spec"]["template"]["metadata"]["labels"])
 
     def spec_causes(self, spec: Object) -> Iterable[Cause]:
         """See `Workload`."""
@@ -138,7 +141,9 @@ def run_once_causes(template: Object, path: str) -> Iterable[Cause]:
     """Rules for a template whose pods end."""
     yield from template_causes(template, path)
     policy = (template.get("spec") or {}).get("restartPolicy", "")
-    if policy not in {"OnFailure", "Never"}:
+    if policy == "Always":
+        yield causes.required(f"{path}.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
+    elif policy not in {"OnFailure", "Never"}:
         yield causes.not_supported(f"{path}.spec.restartPolicy", policy, ("OnFailure", "Never"))
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from refimpl.api import meta, selectors
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, metadata, printing
+from refimpl.apiserver.kinds import causes, printing
 from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, field_label
 from refimpl.apiserver.kinds.workloads import rules
 from refimpl.apiserver.kinds.workloads.base import Workload, default
@@ -56,7 +56,6 @@ class ReplicationControllers(Workload):
         selector, template = spec.get("selector"), spec.get("template")
         if not selector:
             yield causes.required("spec.selector")
-        yield from metadata.label_causes(selector, "spec.selector")
         yield from rules.not_negative_causes(spec, "spec", "replicas")
         if template is None:
             yield causes.required("spec.template")
@@ -86,8 +85,7 @@ class ReplicaSets(Workload):
         selector, template = spec.get("selector"), spec.get("template") or {}
         # The text speaks of a deployment in the real server, too.
         yield from rules.selector_causes(selector, "deployment")
-        yield from rules.match_causes(selector, template)
-        yield from rules.always_running_causes(template, "ReplicaSet")
+        yield from rules.selected_template_causes(selector, template, "ReplicaSet")
 
     def status_change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
         """See `Kind`."""

@@ -42,9 +42,24 @@ def empty_selector_causes(selector: Object | None, empty: str) -> Iterable[Cause
 
 def match_causes(selector: Object | None, template: Object) -> Iterable[Cause]:
     """The template's pods are selected; the empty selector, complained of elsewhere, selects all."""
-    labels = meta.labels(template)
-    if not labelselectors.matches(selector, labels):
+    labels, parsed = meta.labels(template), labelselectors.parsed(selector)
+    if parsed is not None and not parsed.matches(labels):
         yield causes.invalid("spec.template.metadata.labels", labels or None, NO_MATCH)
+
+
+def selected_template_causes(selector: Object | None, template: Object, kind: str) -> Iterable[Cause]:
+    """Rules for the template of pods that run for ever; it is not looked into under a selector without meaning.
+
+    Args:
+        selector: the LabelSelector of the object.
+        template: its pod template.
+        kind: how texts call the kind.
+    """
+    if labelselectors.parsed(selector) is None:
+        yield causes.invalid("spec.selector", selector, "invalid label selector")
+        return
+    yield from match_causes(selector, template)
+    yield from always_running_causes(template, kind)
 
 
 def always_running_causes(template: Object, kind: str) -> Iterable[Cause]:

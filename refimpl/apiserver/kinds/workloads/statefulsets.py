@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, printing
+from refimpl.apiserver.kinds import causes, internal, printing
 from refimpl.apiserver.kinds.podspec.volumes import set_claim_spec_defaults
 from refimpl.apiserver.kinds.workloads import rules
 from refimpl.apiserver.kinds.workloads.base import Workload, default
@@ -67,8 +67,7 @@ class StatefulSets(Workload):
         yield from rules.not_negative_causes(spec, "spec", "replicas", "minReadySeconds")
         selector, template = spec.get("selector"), spec.get("template") or {}
         yield from rules.selector_causes(selector, "statefulset")
-        yield from rules.match_causes(selector, template)
-        yield from rules.always_running_causes(template, "StatefulSet")
+        yield from rules.selected_template_causes(selector, template, "StatefulSet")
 
     def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
         """See `Kind`."""
@@ -88,8 +87,9 @@ def _strategy_causes(strategy: Object) -> Iterable[Cause]:
     if kind == "OnDelete":
         if rolling is not None:
             why = "only allowed for updateStrategy 'RollingUpdate'"
-            yield causes.invalid(f"{path}.rollingUpdate", rolling, why)
+            yield causes.invalid(f"{path}.rollingUpdate", internal.shown("RollingUpdateStatefulSet", rolling), why)
     elif kind == "RollingUpdate":
         yield from rules.not_negative_causes(rolling or {}, f"{path}.rollingUpdate", "partition")
     else:
-        yield causes.invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+        shown = internal.shown("StatefulSetUpdateStrategy", strategy)
+        yield causes.invalid(path, shown, "must be 'RollingUpdate' or 'OnDelete'")

@@ -48,6 +48,8 @@ _GROUP_ORDER: Final = (
     "resource.k8s.io",
 )
 
+_MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+
 _SCALE: Final = ("autoscaling", "v1", "Scale")
 _READ_WRITE: Final = ("get", "patch", "update")
 _STREAM: Final = ("create", "get")
@@ -92,7 +94,7 @@ def version() -> Object:
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": f"python{platform.python_version()}",
         "compiler": platform.python_implementation(),
-        "platform": f"{sys.platform}/{platform.machine()}",
+        "platform": f"{sys.platform}/{_MACHINES.get(platform.machine(), platform.machine())}",
     }
 
 

@@ -114,7 +114,10 @@ class OpenApi:
         caching = (("vary", "Accept"), ("etag", f'"{digest}"'))
         wanted = request.parameter("hash")
         if wanted is not None and wanted != digest:
-            return Response(301, b"", (*caching, ("location", f"{ROOT}/{name}?hash={digest}"), rendering.CACHE_CONTROL))
+            location = ("location", f"{ROOT}/{name}?hash={digest}")
+            return Response(
+                301, b"", (("content-type", "application/json"), *caching, location, rendering.CACHE_CONTROL)
+            )
         if request.headers.get("if-none-match") == f'"{digest}"':
             return Response(304, b"", caching)
         lifetime = ("cache-control", "public, immutable") if wanted else rendering.CACHE_CONTROL

@@ -19,9 +19,7 @@ _FIRST_ANSWER_WITHIN = 30.0
 def add_kubeconfig_flags(parser: argparse.ArgumentParser) -> None:
     """`--kubeconfig` and `--context`."""
     parser.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="how to reach the API server")
-    parser.add_argument(
-        "--context", default="", metavar="NAME", help="default: the file's current-context"
-    )
+    parser.add_argument("--context", default="", metavar="NAME", help="default: the file's current-context")
 
 
 def join(options: argparse.Namespace, user_agent: str) -> Client:

@@ -1,0 +1,126 @@
+"""`node-contract apiserver`: the API server alone, over TLS, with a certificate authority of its own.
+
+Certificates are kept in the data directory and used again at the next start; so a kubeconfig that was written once
+stays good. The administrator proves who they are by client certificate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from refimpl.api.http import ADMIN, User
+from refimpl.apiserver import asgi, authentication, pki
+from refimpl.apiserver.security import Security
+from refimpl.apiserver.server import ApiServer
+from refimpl.apiserver.settings import Settings
+from refimpl.clock import Clock
+from refimpl.commands.flags import add_flags, from_flags
+from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.storage.base import Store
+from refimpl.storage.memory import MemoryStore
+from refimpl.storage.sqlite import SqliteStore
+
+_TOKEN_LINE = re.compile(r'(?P<token>[^,]+),(?P<name>[^,]+),(?P<uid>[^,]*)(,"?(?P<groups>[^"]*)"?)?')
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The `apiserver` command."""
+    parser = argparse.ArgumentParser(prog="node-contract apiserver", description=__doc__)
+    parser.add_argument("--listen", default="127.0.0.1:6443", metavar="HOST:PORT", help="port 0 takes any free one")
+    parser.add_argument("--store", default="memory", metavar="memory|sqlite:PATH", help="where objects are kept")
+    parser.add_argument("--data-dir", type=Path, default=Path("node-contract-pki"), metavar="DIR", help="certificates")
+    parser.add_argument("--kubeconfig-out", type=Path, metavar="FILE", help="where to write the admin's kubeconfig")
+    parser.add_argument("--token-auth-file", type=Path, metavar="FILE", help='lines of TOKEN,USER,UID,"GROUP,GROUP"')
+    parser.add_argument("--insecure-http", action="store_true", help="plain HTTP; everybody is the administrator")
+    add_flags(parser, Settings)
+    add_common_flags(parser)
+    options = parser.parse_args(arguments)
+
+    async def service() -> None:
+        host, port = _address(options.listen)
+        clock = Clock()
+        listener = asgi.listen(host, port)
+        address = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        security, tls = _trust(options, host, clock)
+        server = ApiServer(
+            _store(options.store),
+            clock,
+            security=security,
+            settings=from_flags(Settings, options),
+        )
+        try:
+            await server.start()
+        except sqlite3.Error as error:
+            raise Refused(f"--store {options.store}: {error}") from None
+        url = f"http{'s' if tls else ''}://{address}"
+        _write_kubeconfig(options, url, clock)
+        try:
+            await asgi.serve(server, listener, tls=tls, ready=lambda: announce(f"apiserver listens on {url}"))
+        finally:
+            await server.close()
+
+    return serve("apiserver", service, options)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, sign, port = text.rpartition(":")
+    if not sign or not port.isdigit():
+        raise Refused(f"--listen {text!r}: must be HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _store(text: str) -> Store:
+    if text == "memory":
+        return MemoryStore()
+    kind, _, path = text.partition(":")
+    if kind != "sqlite" or not path:
+        raise Refused(f"--store {text!r}: must be `memory` or `sqlite:PATH`")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(Path(path))
+
+
+def _trust(options: argparse.Namespace, host: str, clock: Clock) -> tuple[Security, pki.Tls | None]:
+    if options.insecure_http:
+        return Security((lambda _: ADMIN,)), None
+    authority = pki.Authority(options.data_dir, clock)
+    authenticators: list[authentication.Authenticator] = [authentication.client_certificate]
+    if options.token_auth_file is not None:
+        authenticators.append(authentication.tokens(_tokens(options.token_auth_file)))
+    return Security(tuple(authenticators)), authority.serving((host, "localhost", "127.0.0.1"))
+
+
+def _tokens(path: Path) -> dict[str, User]:
+    """The table of a token file.
+
+    Raises:
+        Refused: it cannot be read, or a line has another form.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise Refused(f"--token-auth-file {path}: {error.strerror}") from None
+    table = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        match = _TOKEN_LINE.fullmatch(line.strip())
+        if match is None:
+            raise Refused(f'--token-auth-file {path}: line {number} is not TOKEN,USER,UID,"GROUP,GROUP"')
+        groups = tuple(filter(None, (match["groups"] or "").split(",")))
+        table[match["token"]] = User(match["name"], (*groups, authentication.AUTHENTICATED))
+    return table
+
+
+def _write_kubeconfig(options: argparse.Namespace, url: str, clock: Clock) -> None:
+    if options.kubeconfig_out is None:
+        return
+    if options.insecure_http:
+        content = pki.kubeconfig(url)
+    else:
+        authority = pki.Authority(options.data_dir, clock)
+        content = pki.kubeconfig(url, ca=authority.pair.certificate, client=authority.client("admin", ADMIN))
+    pki.write_private(options.kubeconfig_out, content)

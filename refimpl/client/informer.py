@@ -174,7 +174,7 @@ class Informer:
         return {"kind": self.resource.kind, "apiVersion": self.resource.api_version, **item}
 
     def _apply(self, key: Key, new: Object | None) -> None:
-        old = self._objects.pop(key, None)
+        old = self._objects.get(key)
         if old is not None:
             self._unindex(key, old)
         if new is not None:
@@ -182,6 +182,8 @@ class Informer:
             self._index(key, new)
         elif old is None:
             return
+        else:
+            del self._objects[key]
         for handler in self._handlers:
             handler(old, new)
 

@@ -4,8 +4,8 @@ import pytest
 from node_cluster import LEASE_NAMESPACE, NodeCluster, node_cluster
 
 from refimpl.api import meta
-from refimpl.api.resources import LEASES, NODES
-from refimpl.clock import Clock
+from refimpl.api.resources import EVENTS, LEASES, NODES
+from refimpl.clock import Clock, run, virtual_loop
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig, NodeLifecycleController
 
 CONFIG = NodeLifecycleConfig()
@@ -292,3 +292,20 @@ async def test_beta_labels_follow_the_stable_ones(cluster, labels, expected):
     await cluster.add_node("node", labels=labels)
     await cluster.clock.sleep(1)
     assert (await cluster.node("node"))["metadata"]["labels"] == {**labels, **expected}
+
+
+def test_one_seed_gives_one_history():
+    async def history() -> list:
+        clock = Clock.virtual(seed=3)
+        async with node_cluster(clock, NodeLifecycleController) as cluster:
+            for turn in range(20):
+                await cluster.add_node(f"n{turn}", zone=f"z{turn % 3}")
+                await cluster.add_pod(f"p{turn}", f"n{turn}")
+            cluster.keep(*[f"n{turn}" for turn in range(10)])
+            await clock.sleep(120)
+            nodes = (await cluster.client.list(NODES))["items"]
+            events = (await cluster.client.list(EVENTS))["items"]
+            return [cluster.requests, nodes, events]
+
+    first, second = (run(history(), loop_factory=virtual_loop) for _ in range(2))
+    assert first == second

@@ -1,4 +1,4 @@
-"""Conditions become taints, NoExecute by zone and rate; pods of silent nodes become not ready (M-TAINT, M-ZONE, M-RDY)."""
+"""Conditions become taints, NoExecute by zone and rate; pods of silent nodes lose their readiness."""
 
 import asyncio
 

@@ -9,17 +9,53 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+import attrs
+
 from refimpl.api.errors import Object
 from refimpl.api.resources import NODES, TABLE, Resource
 from refimpl.apiserver import encoding
 from refimpl.apiserver.broadcast import Broadcaster
 from refimpl.apiserver.cache import Change, Entry, Key, ResourceCache
 from refimpl.apiserver.strategy import Strategy
-from refimpl.storage.base import Event, Store
+from refimpl.storage.base import Event, KeyValue, Mismatch, Store
 
 PREFIX = "/registry/"
 _PLACES = {NODES: "minions"}
 """Where etcd keeps what is not kept under its plural; error texts show the key."""
+
+
+@attrs.define(eq=False)
+class _Home:
+    """Where the objects of one kept resource are.
+
+    Attributes:
+        resource: the row they are kept as.
+        place: second part of their keys in the store.
+        fields: selectable fields, with getters.
+        cache: current objects and recent changes.
+        broadcaster: who watches.
+    """
+
+    resource: Resource
+    place: str
+    fields: Sequence[tuple[str, Callable[[Object], str]]]
+    cache: ResourceCache = attrs.field(factory=lambda: ResourceCache(0))
+    broadcaster: Broadcaster = attrs.field(factory=Broadcaster)
+
+    def entry(self, key: Key, value: bytes, revision: int) -> Entry:
+        """The entry of bytes at rest that nobody has decoded yet."""
+        item = encoding.splice(value, revision)
+        obj = encoding.decode(self.resource, item)
+        return Entry(key, revision, item, obj["metadata"].get("labels") or {}, self.fields_of(obj))
+
+    def fields_of(self, obj: Object) -> dict[str, str]:
+        """The selectable fields of an object."""
+        return {name: getter(obj) for name, getter in self.fields}
+
+    def old(self, event: Event) -> Entry | None:
+        """The entry that an event of the past replaced."""
+        before = event.previous
+        return self.entry(_split(before.key)[1], before.value, before.revision) if before is not None else None
 
 
 class Registry:
@@ -28,47 +64,56 @@ class Registry:
     Args:
         store: where objects are kept.
         strategies: the behaviour of each row.
+
+    Attributes:
+        revision: of the newest write that readers see.
     """
 
     def __init__(self, store: Store, strategies: Callable[[Resource], Strategy]) -> None:
         self._store = store
         self._strategies = strategies
         self.revision = 0
-        self._caches: dict[str, ResourceCache] = {}
-        self._broadcasters: dict[str, Broadcaster] = {}
-        self._kept: dict[str, Resource] = {}
-        self._homes: dict[Resource, Resource] = {}
-        self._places: dict[Resource, str] = {}
-        for row in TABLE:
-            home = strategies(row).stored_as or row
-            self._homes[row] = home
-            if row.stored and home is row:
-                place = _PLACES.get(row, row.plural)
-                place = row.qualified_plural if place in self._kept else place
-                self._kept[place] = row
-                self._places[row] = place
+        self._by_place: dict[str, _Home] = {}
+        self._homes: dict[Resource, _Home] = {}
         self._fresh: dict[str, tuple[bytes, dict[str, str], dict[str, str]]] = {}
         self._progress: list[tuple[int, asyncio.Future[None]]] = []
+        for row in TABLE:
+            if row.stored and strategies(row).stored_as is None:
+                place = _PLACES.get(row, row.plural)
+                place = row.qualified_plural if place in self._by_place else place
+                home = _Home(row, place, tuple(strategies(row).fields.items()))
+                self._by_place[place] = self._homes[row] = home
+        for row in TABLE:
+            kept_as = strategies(row).stored_as
+            if kept_as is not None:
+                self._homes[row] = self._homes[kept_as]
 
-    async def start(self) -> None:
-        """Loads everything from the store and follows it from there."""
+    async def start(self) -> bool:
+        """Loads everything from the store and follows it from there; returns whether there was anything."""
         await self._store.start()
         snapshot = self._store.subscribe(self._on_events)
         self.revision = snapshot.revision
-        for plural in self._kept:
-            self._caches[plural] = ResourceCache(snapshot.compacted)
-            self._broadcasters[plural] = Broadcaster()
-        loaded: dict[str, list[Entry]] = {plural: [] for plural in self._kept}
-        for item in snapshot.items:
-            plural, key = _split(item.key)
-            if plural in loaded:
-                loaded[plural].append(self._entry(plural, key, item.value, item.revision))
-        for plural, entries in loaded.items():
-            self._caches[plural].load(entries)
+        for home in self._by_place.values():
+            home.cache = ResourceCache(snapshot.compacted)
+            home.broadcaster = Broadcaster()
+        self._load(snapshot.items)
         for event in snapshot.history:
-            plural, key = _split(event.key)
-            if plural in loaded:
-                self._caches[plural].remember(self._change(plural, key, event))
+            place, key = _split(event.key)
+            found = self._by_place.get(place)
+            if found is not None:
+                new = found.entry(key, event.value, event.revision) if event.value is not None else None
+                found.cache.remember(Change(event.revision, found.old(event), new, {}))
+        return bool(snapshot.items)
+
+    def _load(self, items: Iterable[KeyValue]) -> None:
+        loaded: dict[str, list[Entry]] = {}
+        for item in items:
+            place, key = _split(item.key)
+            home = self._by_place.get(place)
+            if home is not None:
+                loaded.setdefault(place, []).append(home.entry(key, item.value, item.revision))
+        for place, entries in loaded.items():
+            self._by_place[place].cache.load(entries)
 
     async def close(self) -> None:
         """Ends all watches and stops following the store."""
@@ -78,35 +123,35 @@ class Registry:
 
     def end_watches(self) -> None:
         """Ends all watches."""
-        for broadcaster in self._broadcasters.values():
-            broadcaster.close()
+        for home in self._by_place.values():
+            home.broadcaster.close()
 
     def begin_history(self) -> None:
         """Lets watches begin no earlier than now."""
-        for cache in self._caches.values():
-            cache.forget(self.revision)
+        for home in self._by_place.values():
+            home.cache.forget(self.revision)
 
     async def compact(self, revision: int) -> None:
         """Forgets what happened up to a revision, here and in the store."""
-        for cache in self._caches.values():
-            cache.forget(revision)
+        for home in self._by_place.values():
+            home.cache.forget(revision)
         await self._store.compact(revision)
 
     def cache(self, resource: Resource) -> ResourceCache:
         """Where the entries of a row are; a row that is a view of another one shares its cache."""
-        return self._caches[self._places[self._homes[resource]]]
+        return self._homes[resource].cache
 
     def broadcaster(self, resource: Resource) -> Broadcaster:
         """Who watches a row."""
-        return self._broadcasters[self._places[self._homes[resource]]]
+        return self._homes[resource].broadcaster
 
     def entry(self, resource: Resource, name: str, namespace: str = "") -> Entry | None:
         """One current entry."""
-        return self.cache(resource).entries.get((namespace, name))
+        return self._homes[resource].cache.entries.get((namespace, name))
 
     def entries(self, resource: Resource, namespace: str = "") -> Sequence[Entry]:
         """Current entries in list order, of one namespace or of all."""
-        ordered = self.cache(resource).ordered()
+        ordered = self._homes[resource].cache.ordered()
         if not namespace:
             return ordered
         return [entry for entry in ordered if entry.key[0] == namespace]
@@ -127,27 +172,27 @@ class Registry:
 
     def is_view(self, resource: Resource) -> bool:
         """Whether the row shows objects that are kept as another row."""
-        return self._homes[resource] is not resource
+        return self._homes[resource].resource is not resource
 
     def decode(self, resource: Resource, item: bytes) -> Object:
         """A private tree of an item of the row's cache, as the row shows it."""
-        home = self._homes[resource]
-        obj = encoding.decode(home, item)
-        if home is resource:
+        kept_as = self._homes[resource].resource
+        obj = encoding.decode(kept_as, item)
+        if kept_as is resource:
             return obj
         shown = self._strategies(resource).from_stored(obj)
         return {**shown, "kind": resource.kind, "apiVersion": resource.api_version}
 
     def item(self, resource: Resource, item: bytes) -> bytes:
         """An item of the row's cache as list item of the row."""
-        if self._homes[resource] is resource:
+        if self._homes[resource].resource is resource:
             return item
         shown = self.decode(resource, item)
         return encoding.splice(encoding.encode_value(shown), int(shown["metadata"]["resourceVersion"]))
 
     def storage_key(self, resource: Resource, key: Key) -> str:
         """The key in the store."""
-        place = self._places[self._homes[resource]]
+        place = self._homes[resource].place
         return f"{PREFIX}{place}/{key[0]}/{key[1]}" if resource.namespaced else f"{PREFIX}{place}/{key[1]}"
 
     async def write(self, resource: Resource, obj: Object, expected: int) -> Entry:
@@ -165,18 +210,23 @@ class Registry:
             Mismatch: the stored object has another revision.
         """
         home = self._homes[resource]
-        if home is not resource:
+        if home.resource is not resource:
             obj = self._strategies(resource).to_stored(obj)
         metadata = obj["metadata"]
         key = (metadata.get("namespace", ""), metadata["name"])
         value = encoding.encode_value(obj)
         storage_key = self.storage_key(resource, key)
-        labels = metadata.get("labels") or {}
-        fields = self._fields(home, obj)
+        # What is known now need not be decoded again when the event comes back from the store.
+        labels, fields = metadata.get("labels") or {}, home.fields_of(obj)
         self._fresh[storage_key] = (value, labels, fields)
-        revision = await self._store.write(storage_key, value, expected)
-        await self.reach(revision)
-        written = self.cache(resource).entries.get(key)
+        try:
+            revision = await self._store.write(storage_key, value, expected)
+        except Mismatch:
+            self._fresh.pop(storage_key, None)
+            raise
+        if self.revision < revision:
+            await self.reach(revision)
+        written = home.cache.entries.get(key)
         if written is not None and written.revision == revision:
             return written
         return Entry(key, revision, encoding.splice(value, revision), labels, fields)
@@ -201,59 +251,32 @@ class Registry:
         try:
             await reached
         finally:
-            if waiting in self._progress:
-                self._progress.remove(waiting)
+            self._progress.remove(waiting)
 
     def _on_events(self, events: Sequence[Event]) -> None:
         for event in events:
             self.revision = event.revision
-            plural, key = _split(event.key)
-            cache = self._caches.get(plural)
-            if cache is None:
-                continue
-            change = self._follow(cache, plural, key, event)
-            cache.apply(change)
-            self._broadcasters[plural].publish(change)
-        if self._progress:
-            self._release()
-
-    def _follow(self, cache: ResourceCache, plural: str, key: Key, event: Event) -> Change:
-        new = None
-        if event.value is not None:
-            fresh = self._fresh.pop(event.key, None)
-            if fresh is not None and fresh[0] is event.value:
-                item = encoding.splice(event.value, event.revision)
-                new = Entry(key, event.revision, item, fresh[1], fresh[2])
-            else:
-                new = self._entry(plural, key, event.value, event.revision)
-        return Change(event.revision, cache.entries.get(key), new, {})
-
-    def _change(self, plural: str, key: Key, event: Event) -> Change:
-        old = event.previous
-        return Change(
-            event.revision,
-            self._entry(plural, key, old.value, old.revision) if old is not None else None,
-            self._entry(plural, key, event.value, event.revision) if event.value is not None else None,
-            {},
-        )
-
-    def _entry(self, plural: str, key: Key, value: bytes, revision: int) -> Entry:
-        resource = self._kept[plural]
-        item = encoding.splice(value, revision)
-        obj = encoding.decode(resource, item)
-        return Entry(key, revision, item, obj["metadata"].get("labels") or {}, self._fields(resource, obj))
-
-    def _fields(self, resource: Resource, obj: Object) -> dict[str, str]:
-        return {name: getter(obj) for name, getter in self._strategies(resource).fields.items()}
-
-    def _release(self) -> None:
+            place, key = _split(event.key)
+            home = self._by_place.get(place)
+            if home is not None:
+                change = Change(event.revision, home.cache.entries.get(key), self._new(home, key, event), {})
+                home.cache.apply(change)
+                home.broadcaster.publish(change)
         for revision, reached in self._progress:
             if revision <= self.revision and not reached.done():
                 reached.set_result(None)
 
+    def _new(self, home: _Home, key: Key, event: Event) -> Entry | None:
+        if event.value is None:
+            return None
+        fresh = self._fresh.pop(event.key, None)
+        if fresh is None or fresh[0] is not event.value:
+            return home.entry(key, event.value, event.revision)
+        return Entry(key, event.revision, encoding.splice(event.value, event.revision), fresh[1], fresh[2])
+
 
 def _split(key: str) -> tuple[str, Key]:
-    """Plural and object key of a store key."""
-    plural, _, rest = key[len(PREFIX) :].partition("/")
+    """Place and object key of a store key."""
+    place, _, rest = key[len(PREFIX) :].partition("/")
     namespace, _, name = rest.rpartition("/")
-    return plural, (namespace, name)
+    return place, (namespace, name)

@@ -77,9 +77,10 @@ class ApiServer:
 
     async def start(self) -> None:
         """Loads the store and makes what every cluster has."""
-        await self.registry.start()
+        known = await self.registry.start()
         await bootstrap.fill(self.registry, self.handle)
-        self.registry.begin_history()
+        if not known:
+            self.registry.begin_history()
 
     def end_watches(self) -> None:
         """Ends all watches; clients come back to whoever answers then."""

@@ -6,6 +6,7 @@ Source: apiserver 1.36, `registry/generic/registry/store.go` and `registry/rest/
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from refimpl.api.errors import (
     OBJECT_MODIFIED,
@@ -28,6 +29,9 @@ from refimpl.storage.base import Mismatch
 Transform = Callable[[Object], Object]
 """Makes the wanted object from the stored one (a private tree it may change)."""
 
+Fresh = Callable[[], Object]
+"""Decodes the stored object once more."""
+
 _SET_BY_SERVER = ("creationTimestamp", "generation")
 _NEVER_REMOVED = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _UNSET = frozenset({"", "0"})
@@ -46,7 +50,7 @@ async def put(call: Call) -> Answer:
     create.check_namespace(call, new["metadata"])
     if call.registry.entry(target.resource, target.name, target.namespace) is None:
         return await _put_missing(call, new, dry_run=options.dry_run)
-    return await change(call, lambda _: new, dry_run=options.dry_run)
+    return await _apply(call, lambda _: new, dry_run=options.dry_run)
 
 
 async def _put_missing(call: Call, new: Object, *, dry_run: bool) -> Answer:
@@ -80,13 +84,17 @@ async def change(call: Call, transform: Transform, *, dry_run: bool = False) -> 
     Raises:
         ApiError: 404, 409 when the change names another resourceVersion or uid, 422, and what `transform` raises.
     """
+    return await _apply(call, lambda fresh: transform(fresh()), dry_run=dry_run)
+
+
+async def _apply(call: Call, make: Callable[[Fresh], Object], *, dry_run: bool) -> Answer:
     target = call.target
     while True:
         entry = call.registry.entry(target.resource, target.name, target.namespace)
         if entry is None:
             raise not_found(target.resource, target.name)
         old = call.registry.decode(target.resource, entry.item)
-        new = transform(call.registry.decode(target.resource, entry.item))
+        new = make(partial(call.registry.decode, target.resource, entry.item))
         check_version(call, entry, new["metadata"])
         keep_metadata(call, old, new)
         ctx = call.context("UPDATE", dry_run=dry_run)

@@ -15,7 +15,7 @@ import attrs
 STANDARD_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Resource:
     """One served resource.
 

@@ -76,20 +76,27 @@ _TYPES: Final = {
     "Named": 'Name=""',
     "Volume": (
         'Name="" HostPath*HostPath EmptyDir*EmptyDir GCEPersistentDisk*Any/gcePersistentDisk '
-        "AWSElasticBlockStore*Any/awsElasticBlockStore GitRepo*Any Secret*SecretVolume NFS*Any/nfs ISCSI*Any/iscsi "
+        "AWSElasticBlockStore*Any/awsElasticBlockStore GitRepo*Any Secret*SecretVolume NFS*NFS/nfs ISCSI*Any/iscsi "
         "Glusterfs*Any PersistentVolumeClaim*ClaimVolume RBD*Any/rbd Quobyte*Any FlexVolume*Any Cinder*Any "
         "CephFS*Any/cephfs Flocker*Any DownwardAPI*Any FC*Any/fc AzureFile*Any ConfigMap*ConfigMapVolume "
         "VsphereVolume*Any AzureDisk*Any PhotonPersistentDisk*Any Projected*Any PortworxVolume*Any ScaleIO*Any "
         "StorageOS*Any/storageos CSI*Any/csi Ephemeral*Any Image*Any"
     ),
     "HostPath": 'Path="" Type',
+    "NFS": 'Server="" Path="" ReadOnly=f',
+    "CSINodeDriver": 'Name="" NodeID="" TopologyKeys Allocatable*Any',
+    "PersistentVolumeClaimSpec": (
+        'AccessModes Selector*Any Resources:VolumeResources VolumeName="" StorageClassName VolumeMode DataSource*Any '
+        "DataSourceRef*Any VolumeAttributesClassName"
+    ),
+    "VolumeResources": "Limits Requests",
     "EmptyDir": 'Medium="" SizeLimit',
     "SecretVolume": 'SecretName="" Items[]Any DefaultMode Optional',
     "ConfigMapVolume": 'Name="" Items[]Any DefaultMode Optional',
     "ClaimVolume": 'ClaimName="" ReadOnly=f',
     "PersistentVolumeSource": (
         "GCEPersistentDisk*Any/gcePersistentDisk AWSElasticBlockStore*Any/awsElasticBlockStore HostPath*HostPath "
-        "Glusterfs*Any NFS*Any/nfs RBD*Any/rbd Quobyte*Any ISCSI*Any/iscsi FlexVolume*Any Cinder*Any CephFS*Any/cephfs "
+        "Glusterfs*Any NFS*NFS/nfs RBD*Any/rbd Quobyte*Any ISCSI*Any/iscsi FlexVolume*Any Cinder*Any CephFS*Any/cephfs "
         "FC*Any/fc Flocker*Any AzureFile*Any VsphereVolume*Any AzureDisk*Any PhotonPersistentDisk*Any "
         "PortworxVolume*Any ScaleIO*Any Local*Any StorageOS*Any/storageos CSI*Any/csi"
     ),

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, printing
+from refimpl.apiserver.kinds import causes, internal, printing
 from refimpl.apiserver.kinds.kind import Kind
 from refimpl.apiserver.strategy import Column, Context
 
@@ -97,6 +97,14 @@ class CSINodes(Kind):
             seen.append(name)
             if not driver.get("nodeID"):
                 yield causes.required(f"{path}.nodeID")
+
+    def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
+        """A driver that is known stays as it is, but for how many volumes it takes."""
+        now = {driver.get("name"): driver for driver in new["spec"].get("drivers") or []}
+        for driver in old["spec"].get("drivers") or []:
+            later = now.get(driver.get("name"))
+            if later is not None and {**later, "allocatable": None} != {**driver, "allocatable": None}:
+                yield causes.invalid("CSINodeDriver", internal.shown("CSINodeDriver", later), causes.IMMUTABLE)
 
     def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """See `Strategy`."""

@@ -124,7 +124,8 @@ class PersistentVolumes(Kind):
         return volume_causes(obj["spec"])
 
     def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
-        """See `Kind`."""
+        """A changed volume is checked as a volume twice, and as a change."""
+        yield from volume_causes(new["spec"])
         yield from volume_causes(new["spec"])
         before, after = sources(old["spec"]), sources(new["spec"])
         if before != after:
@@ -185,7 +186,7 @@ class PersistentVolumeClaims(Kind):
         Column("Volume", printing.field("spec.volumeName"), documents="spec.volumeName"),
         Column(
             "Capacity",
-            lambda obj, _: printing.dig(obj, ("status", "capacity", "storage"), "") if _is_bound(obj) else "",
+            lambda obj, _: printing.dig(obj, ("status", "capacity", "storage"), "0") if _is_bound(obj) else "",
             documents="status.capacity",
         ),
         Column(
@@ -217,17 +218,31 @@ class PersistentVolumeClaims(Kind):
         return claim_causes(obj["spec"])
 
     def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
-        """Only the volume may be named later, and the size may grow."""
+        """Only the volume may be named later, and a bound claim may ask for more."""
         yield from claim_causes(new["spec"])
-        before = {key: value for key, value in old["spec"].items() if key not in {"resources", "volumeName"}}
-        after = {key: value for key, value in new["spec"].items() if key not in {"resources", "volumeName"}}
-        named = old["spec"].get("volumeName", "")
-        if before != after or (named and named != new["spec"].get("volumeName", "")):
-            yield causes.forbidden("spec", CLAIM_IS_FIXED)
+        before, after = old["spec"], dict(new["spec"])
+        bound = (old.get("status") or {}).get("phase") == "Bound"
+        if not before.get("volumeName"):
+            keep(before, after, "volumeName")
+        if bound:
+            keep(before, after, "resources", "volumeAttributesClassName")
+        if before != after:
+            diff = internal.difference("PersistentVolumeClaimSpec", before, after)
+            yield causes.forbidden("spec", f"{CLAIM_IS_FIXED}\n{diff}")
+        elif bound:
+            yield from _size_causes(old, new)
 
     def prepare_for_status_update(self, ctx: Context, old: Object, new: Object) -> None:
         """See `Strategy`."""
         keep(old, new, "spec")
+
+
+def _size_causes(old: Object, new: Object) -> Iterable[Cause]:
+    """A claim does not shrink below what it has."""
+    least = ((old.get("status") or {}).get("capacity") or {}).get("storage")
+    wanted = ((new["spec"].get("resources") or {}).get("requests") or {}).get("storage")
+    if least is not None and wanted is not None and quantity.compare(wanted, least) < 0:
+        yield causes.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
 def _is_bound(claim: Object) -> bool:

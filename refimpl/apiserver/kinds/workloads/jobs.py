@@ -57,7 +57,6 @@ def state(job: Object, _clock: Clock) -> str:
 class Jobs(Workload):
     """Behaviour of Job."""
 
-    checked_as_new: ClassVar[bool] = False
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Orphan"
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+from refimpl.api import names
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, internal, printing
 from refimpl.apiserver.kinds.podspec.volumes import set_claim_spec_defaults
@@ -34,6 +35,7 @@ FIXED: Final = (
 class StatefulSets(Workload):
     """Behaviour of StatefulSet."""
 
+    checked_as_new: ClassVar[bool] = False
     empty_status: ClassVar[Object] = {"replicas": 0, "availableReplicas": 0}
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,
@@ -41,6 +43,10 @@ class StatefulSets(Workload):
         printing.AGE,
         *printing.template_columns(None),
     )
+
+    def name_problems(self, name: str) -> Iterable[str]:
+        """The pods' host names are made from a stateful set's name."""
+        return names.dns1123_label(name)
 
     def default_spec(self, spec: Object) -> None:
         """See `Workload`."""
@@ -71,6 +77,7 @@ class StatefulSets(Workload):
 
     def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
         """See `Kind`."""
+        yield from self.spec_causes(new["spec"])
         before = {key: value for key, value in old["spec"].items() if key not in MUTABLE}
         after = {key: value for key, value in new["spec"].items() if key not in MUTABLE}
         if before != after:

@@ -87,11 +87,16 @@ def members(value: Any) -> Iterator[tuple[str, Any]] | None:
     return iter(value.items()) if isinstance(value, dict) else None
 
 
-def has_duplicates(body: bytes) -> bool:
-    """Whether any object of a (valid) text has a key twice."""
+def has_duplicates(body: bytes, value: Any) -> bool:
+    """Whether any object of a (valid) text has a key twice.
+
+    Args:
+        body: the text.
+        value: what it decodes to.
+    """
     # Without blanks before colons, every key is followed by `":`, so counting tells; whatever else has such a pair of
     # characters (a string) only costs the closer look.
-    if not any(blank in body for blank in _BLANK_COLONS) and body.count(b'":') == _keys(decode(body)):
+    if body.count(b'":') == _keys(value) and not any([blank in body for blank in _BLANK_COLONS]):
         return False
     found = False
 
@@ -115,7 +120,7 @@ def _keys(value: Any) -> int:
 def duplicates(body: bytes) -> list[str]:
     """Paths of the keys that are there twice, e.g. `metadata.name`, `spec.taints[0].key`, in the order of the text."""
     found: dict[str, None] = {}
-    if has_duplicates(body):
+    if has_duplicates(body, decode(body)):
         _collect(decode_pairs(body), "", found)
     return list(found)
 

@@ -42,7 +42,7 @@ def strict_errors(api_version: str, kind: str, obj: Object, body: bytes) -> list
         obj: the decoded body.
         body: a valid JSON text; empty when the object came in another form.
     """
-    if body and jsontext.has_duplicates(body):
+    if body and jsontext.has_duplicates(body, obj):
         struct = of_kind(api_version, kind)
         if struct is not None:
             return _findings(struct, jsontext.decode_pairs(body))

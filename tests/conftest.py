@@ -6,8 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import settings
 
 from refimpl.clock import Clock, virtual_loop
+
+# How long an example takes is the machine's business, and says nothing about the code.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
 
 
 def pytest_asyncio_loop_factories(

@@ -11,13 +11,14 @@ import attrs
 
 from refimpl.apiserver.settings import Settings
 from refimpl.commands.flags import add_flags
+from refimpl.controllers.endpoints import EndpointsConfig
 from refimpl.controllers.initializers import ControllerManagerConfig
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig
 from refimpl.controllers.pod_gc import PodGCConfig
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.scheduler import SchedulerConfig
 
-CONTROLLER_MANAGER_FLAGS: Final = (ControllerManagerConfig, NodeLifecycleConfig, PodGCConfig)
+CONTROLLER_MANAGER_FLAGS: Final = (ControllerManagerConfig, NodeLifecycleConfig, PodGCConfig, EndpointsConfig)
 _APISERVER: Final = (Settings,)
 _SCHEDULER: Final = (SchedulerConfig,)
 _KUBELET: Final = (KubeletConfig,)

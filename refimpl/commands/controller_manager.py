@@ -13,6 +13,7 @@ from refimpl.commands.components import CONTROLLER_MANAGER_FLAGS
 from refimpl.commands.flags import add_flags, from_flags
 from refimpl.commands.joining import add_kubeconfig_flags, join, wait_for_master
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.controllers.endpoints import EndpointsConfig
 from refimpl.controllers.initializers import ControllerManagerConfig, selected_controllers
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig
 from refimpl.controllers.pod_gc import PodGCConfig
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
             options,
             node_lifecycle=from_flags(NodeLifecycleConfig, options),
             pod_gc=from_flags(PodGCConfig, options),
+            endpoints=from_flags(EndpointsConfig, options),
         )
         try:
             builders = selected_controllers(config)

@@ -12,10 +12,18 @@ import attrs
 
 from refimpl.controllers.daemonset import DaemonSetController
 from refimpl.controllers.deployment import DeploymentController
+from refimpl.controllers.disruption import DisruptionController
+from refimpl.controllers.endpoints import EndpointsConfig, EndpointsController
+from refimpl.controllers.endpointslice import EndpointSliceController
+from refimpl.controllers.garbage import GarbageCollector
+from refimpl.controllers.job import JobController
+from refimpl.controllers.namespace import NamespaceController
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig, NodeLifecycleController
 from refimpl.controllers.pod_gc import PodGCConfig, PodGCController
 from refimpl.controllers.replication import replica_sets, replication_controllers
 from refimpl.controllers.runner import Builder
+from refimpl.controllers.serviceaccounts import ServiceAccountController
+from refimpl.controllers.statefulset import StatefulSetController
 from refimpl.controllers.taint_eviction import TaintEvictionController
 
 
@@ -28,12 +36,14 @@ class ControllerManagerConfig:
         leader_elect: run only while holding the Lease kube-system/kube-controller-manager.
         node_lifecycle: settings of the node lifecycle controller.
         pod_gc: settings of the pod garbage collector.
+        endpoints: settings of the controllers of Services.
     """
 
     controllers: tuple[str, ...] = ("*",)
     leader_elect: bool = False
     node_lifecycle: NodeLifecycleConfig = attrs.field(factory=NodeLifecycleConfig)
     pod_gc: PodGCConfig = attrs.field(factory=PodGCConfig)
+    endpoints: EndpointsConfig = attrs.field(factory=EndpointsConfig)
 
 
 def all_controllers(config: ControllerManagerConfig) -> Mapping[str, Builder]:
@@ -46,6 +56,14 @@ def all_controllers(config: ControllerManagerConfig) -> Mapping[str, Builder]:
         "replicaset-controller": replica_sets,
         "deployment-controller": DeploymentController,
         "daemonset-controller": DaemonSetController,
+        "statefulset-controller": StatefulSetController,
+        "job-controller": JobController,
+        "disruption-controller": DisruptionController,
+        "endpoints-controller": partial(EndpointsController, config=config.endpoints),
+        "endpointslice-controller": partial(EndpointSliceController, config=config.endpoints),
+        "serviceaccount-controller": ServiceAccountController,
+        "namespace-controller": NamespaceController,
+        "garbage-collector-controller": GarbageCollector,
     }
 
 

@@ -9,6 +9,7 @@ from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import ENDPOINTS
 from refimpl.client.informer import Key
 from refimpl.controllers.endpoints import subsets
+from refimpl.controllers.endpoints.config import EndpointsConfig
 from refimpl.controllers.endpoints.loop import ServiceLoop
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads.changes import keyed
@@ -22,14 +23,17 @@ class EndpointsController(ServiceLoop):
 
     Args:
         context: of the manager.
-        batch_period: seconds to wait for more changes of pods (`--endpoint-updates-batch-period`).
+        config: batch period.
         concurrent_syncs: how many Services are worked on at a time.
     """
 
     name = "endpoints-controller"
 
-    def __init__(self, context: ControllerContext, *, batch_period: float = 0.0, concurrent_syncs: int = 5) -> None:
-        super().__init__(context, batch_period, concurrent_syncs)
+    def __init__(
+        self, context: ControllerContext, config: EndpointsConfig | None = None, *, concurrent_syncs: int = 5
+    ) -> None:
+        config = config or EndpointsConfig()
+        super().__init__(context, config.endpoint_updates_batch_period, concurrent_syncs)
         self._recorder = context.recorder("endpoint-controller")
         self._endpoints = context.informers.informer(ENDPOINTS)
         self._endpoints.add_handler(keyed(self._queue.add))

@@ -11,13 +11,12 @@ from refimpl.api.errors import Object
 from refimpl.api.meta import is_terminating, labels
 from refimpl.api.resources import ENDPOINTSLICES, NODES
 from refimpl.client.informer import Key
-from refimpl.controllers.endpoints import backends
+from refimpl.controllers.endpoints import EndpointsConfig, backends
 from refimpl.controllers.endpoints.loop import ServiceLoop
 from refimpl.controllers.endpointslice.endpoint import publish
 from refimpl.controllers.endpointslice.slices import (
     MANAGED_BY,
     MANAGER,
-    MAX_ENDPOINTS,
     SERVICE_NAME,
     Changes,
     reconcile,
@@ -49,23 +48,18 @@ class EndpointSliceController(ServiceLoop):
 
     Args:
         context: of the manager.
-        batch_period: seconds to wait for more changes of pods (`--endpointslice-updates-batch-period`).
-        max_endpoints: endpoints per slice (`--max-endpoints-per-slice`).
+        config: batch period, size of slices.
         concurrent_syncs: how many Services are worked on at a time.
     """
 
     name = "endpointslice-controller"
 
     def __init__(
-        self,
-        context: ControllerContext,
-        *,
-        batch_period: float = 0.0,
-        max_endpoints: int = MAX_ENDPOINTS,
-        concurrent_syncs: int = 5,
+        self, context: ControllerContext, config: EndpointsConfig | None = None, *, concurrent_syncs: int = 5
     ) -> None:
-        super().__init__(context, batch_period, concurrent_syncs)
-        self._max_endpoints = max_endpoints
+        config = config or EndpointsConfig()
+        super().__init__(context, config.endpointslice_updates_batch_period, concurrent_syncs)
+        self._max_endpoints = config.max_endpoints_per_slice
         self._recorder = context.recorder("endpoint-slice-controller")
         self._expectations = Expectations(context.clock)
         self._nodes = context.informers.informer(NODES)

@@ -18,8 +18,6 @@ from refimpl.controllers.workloads.owners import controller_reference, controlle
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
-MAX_ENDPOINTS = 100
-"""Endpoints of one slice (`--max-endpoints-per-slice`)."""
 
 
 @attrs.frozen
@@ -49,9 +47,7 @@ class _Draft:
         return limit - len(self.endpoints)
 
 
-def reconcile(
-    service: Object, family: str, wanted: Sequence[Backend], stored: Sequence[Object], limit: int = MAX_ENDPOINTS
-) -> Changes:
+def reconcile(service: Object, family: str, wanted: Sequence[Backend], stored: Sequence[Object], limit: int) -> Changes:
     """The changes that make the stored slices of one address family show exactly the wanted endpoints.
 
     Endpoints stay in their slice; new ones go where something changes anyway, then into the fullest slice that holds

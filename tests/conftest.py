@@ -11,8 +11,8 @@ from hypothesis import settings
 from refimpl.clock import Clock, virtual_loop
 
 # How long an example takes is the machine's business, and says nothing about the code.
-settings.register_profile("default", deadline=None)
-settings.load_profile("default")
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_asyncio_loop_factories(

@@ -73,9 +73,54 @@ def _patched(
             document = strategic.read(body)
             patched = strategic.apply(struct, document, obj)
             refuse = _refuser(failures.undecodable_strategic, document)
+    changed, kept = split(patched, obj)
     if options.field_validation != "Ignore":
-        _report(call, options, resource, patched, refuse)
-    return _decoded(call, resource, struct, patched, refuse)
+        _report(call, options, resource, changed, refuse)
+    return _decoded(call, resource, struct, patched, refuse, changed, kept)
+
+
+def split(patched: Object, known: Object, depth: int = 2) -> tuple[Object, Object]:
+    """What a patch has changed of an object, and what of it is still the very same.
+
+    Patches share what they do not touch with the object they are applied to, and that has been through typed decoding
+    before. Nodes are patched all the time, and most of a node is the list of its images.
+
+    Args:
+        patched: the object after the patch.
+        known: the object before it.
+        depth: how many levels of objects are looked into.
+    """
+    changed: Object = {}
+    kept: Object = {}
+    for key, value in patched.items():
+        before = known.get(key)
+        if value is before and value is not None:
+            kept[key] = value
+        elif depth and isinstance(value, dict) and isinstance(before, dict):
+            changed[key], below = split(value, before, depth - 1)
+            if below:
+                kept[key] = _Part(below)
+        else:
+            changed[key] = value
+    return changed, kept
+
+
+class _Part(dict[str, Any]):
+    """What is kept of a changed object."""
+
+
+def join(changed: Object, kept: Object, order: Object) -> Object:
+    """The whole of the two parts again, with the keys in the order of the patched object."""
+    joined: Object = {}
+    for key, value in order.items():
+        same = kept.get(key)
+        if isinstance(same, _Part):
+            joined[key] = join(changed.get(key) or {}, same, value)
+        elif same is not None:
+            joined[key] = same
+        elif key in changed:
+            joined[key] = changed[key]
+    return {**joined, **{key: value for key, value in changed.items() if key not in joined}}
 
 
 def _refuser(make: Callable[[Any, str], ApiError], about: Object) -> Callable[[str], ApiError]:
@@ -94,7 +139,13 @@ def _report(
 
 
 def _decoded(
-    call: Call, resource: Resource, struct: Struct, patched: Object, refuse: Callable[[str], ApiError]
+    call: Call,
+    resource: Resource,
+    struct: Struct,
+    patched: Object,
+    refuse: Callable[[str], ApiError],
+    changed: Object,
+    kept: Object,
 ) -> Object:
     """The patched object as a typed server holds it; a patch may not make another kind of it."""
     kind, api_version = str(patched.get("kind") or ""), str(patched.get("apiVersion") or "")
@@ -104,7 +155,7 @@ def _decoded(
             if other is not None:
                 typed.decode_struct(other, patched)
             raise refuse(decoding.not_convertible(resource, kind, api_version))
-        obj = typed.decode_struct(struct, patched)
+        obj = join(typed.decode_struct(struct, changed), kept, patched)
     except typed.DecodeError as wrong:
         raise refuse(str(wrong)) from None
     obj["metadata"] = obj.get("metadata") or {}
@@ -133,7 +184,8 @@ async def _apply(call: Call, options: WriteOptions) -> Answer:
 
     def merged(obj: Object) -> Object:
         patched = strategic.apply(struct, document, obj)
-        return _decoded(call, resource, struct, patched, _refuser(failures.undecodable, patched))
+        refuse = _refuser(failures.undecodable, patched)
+        return _decoded(call, resource, struct, patched, refuse, *split(patched, obj))
 
     return await update.change(call, merged, dry_run=options.dry_run)
 

@@ -1,0 +1,22 @@
+"""The suite is tested by being wrong on purpose: every fault must be caught by a case of what it breaks."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+from conformance.verdict import Verdict
+from faults.harness import Fault, all_faults, subjects, survived, verdicts
+
+
+@pytest.mark.parametrize("fault", all_faults(), ids=str)
+def test_fault_is_caught(fault: Fault) -> None:
+    assert survived(fault) == []
+
+
+@pytest.mark.parametrize("subject", subjects(), ids=lambda module: module.__name__.rpartition(".")[2])
+def test_nothing_is_caught_without_a_fault(subject: ModuleType) -> None:
+    ids = dict.fromkeys(name for fault in subject.FAULTS for name in fault.ids)
+    wrong = [(result.case, result.judgement) for result in verdicts(ids) if result.verdict is not Verdict.PASS]
+    assert wrong == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -130,8 +130,10 @@ class ApiClient:
         self._record(sent, method, target, reply.status, content, text, head)
         return Answer(reply.status, reply.headers, _decoded(reply.content), text)
 
-    async def watch(self, path: str, **query: str) -> AsyncIterator[dict[str, Any]]:
-        """Yields watch events until the server ends the stream.
+    async def watch(
+        self, path: str, opened: Callable[[], None] | None = None, **query: str
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Yields watch events until the server ends the stream; `opened` is called once it has begun.
 
         Raises:
             ApiRefused: the watch was refused.
@@ -144,6 +146,8 @@ class ApiClient:
             if stream.status != 200:
                 text = b"\n".join([line async for line in stream.lines])
                 raise _refused("GET", target, stream.status, _decoded(text), text.decode("utf-8", "replace"))
+            if opened is not None:
+                opened()
             async for line in stream.lines:
                 if line.strip():
                     yield _event(line, path)

@@ -55,7 +55,7 @@ class SuiteClock:
 
     def micro_timestamp(self) -> str:
         """Now as the API writes `MicroTime`: RFC 3339, six fractional digits."""
-        return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return format_micro_time(self.now())
 
     def run_id(self) -> str:
         """Identifier of this run, part of every name the suite creates.
@@ -84,6 +84,11 @@ def fresh_seed() -> int:
 def format_time(moment: datetime) -> str:
     """RFC 3339 with whole seconds, UTC, as `metav1.Time` is written."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_micro_time(moment: datetime) -> str:
+    """RFC 3339 with six fractional digits, UTC, as `metav1.MicroTime` is written."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def parse_time(text: str) -> datetime:

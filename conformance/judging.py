@@ -21,9 +21,25 @@ def judge(function: Judge, case: Case, seen: Any, book: Catalogue) -> Judgement:
         return without_verdict(SuiteError(f"the case itself broke: {place(error)}"))
     if not violations:
         return Judgement(Verdict.PASS)
+    blind = _blind(seen)
+    if blind:
+        first = violations[0]
+        text = f"{blind}; perhaps only therefore: want {first.want}; got {first.got}"
+        return Judgement(Verdict.SUITE_ERROR, (Finding("", text, first.at, first.about),))
     levels = {violation.level or book[case.ids[0]].level for violation in violations}
     verdict = Verdict.FAIL if "MUST" in levels else Verdict.WARNING
     return Judgement(verdict, tuple(Finding(v.want, v.got, v.at, v.about) for v in violations))
+
+
+def _blind(seen: Any) -> str:
+    """Why what looks like a violation may be the suite's own blindness; empty when its watches were whole."""
+    began = min((mark.at for mark in seen.history.marks), default=0.0)
+    late = seen.timing.slack / 2
+    gaps = [gap for gap in seen.history.gaps if gap.until >= began and (gap.lossy or gap.until - gap.since > late)]
+    if not gaps:
+        return ""
+    longest = max(gaps, key=lambda gap: gap.until - gap.since)
+    return f"the watch on {longest.kind} was blind for {longest.until - longest.since:.1f} s ({longest.reason})"
 
 
 def without_verdict(error: NotExercised | Unsupported | SuiteError) -> Judgement:

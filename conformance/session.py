@@ -22,7 +22,7 @@ from conformance.record.recorder import Feed, Recorder
 from conformance.scenario import Scenario
 from conformance.target import Connection, Facts, Target
 from conformance.timing import Timing
-from conformance.verdict import SuiteError, Unsupported
+from conformance.verdict import SuiteError, Unsupported, place
 from conformance.wire import NoAnswer
 
 
@@ -163,11 +163,18 @@ class Session:
                 group=group,
             )
             await scenario.play(stage)
+            self._check_watches()
             stage.check()
             stage.stop()
         part = self._log.part(scenario.name, naming.belongs, self._clock.moment())
         self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
+
+    def _check_watches(self) -> None:
+        for watch in self._watching:
+            error = watch.exception() if watch.done() and not watch.cancelled() else None
+            if error is not None:
+                raise SuiteError(f"a watch of the suite broke: {place(error)}")
 
     def _client(self, who: str) -> ApiClient:
         client = ApiClient(self.connection.new_wire(), clock=self._clock, who=who, note=self._log.exchange)

@@ -6,12 +6,15 @@ requirement pages; `h` is the instant at which a node's last heartbeat landed.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 LETTERS = {
     "P": "node_monitor_period",
@@ -199,11 +202,19 @@ def settings(values: Mapping[str, object]) -> dict[str, float]:
         field = LETTERS.get(name) or name.removeprefix("--").replace("-", "_")
         if field not in known:
             raise TimingError(f"unknown timing setting {name!r}; letters: {', '.join(LETTERS)}")
-        try:
-            found[field] = float(str(value).removesuffix("s"))
-        except ValueError:
-            raise TimingError(f"timing setting {name}={value!r} is not a number of seconds") from None
+        found[field] = _seconds(name, str(value))
     return found
+
+
+def _seconds(name: str, text: str) -> float:
+    """A plain number, or a duration such as `1m30s`."""
+    try:
+        return float(text)
+    except ValueError:
+        parts = re.findall(r"([\d.]+)(ms|h|m|s)", text)
+        if not parts or "".join(f"{number}{unit}" for number, unit in parts) != text:
+            raise TimingError(f"timing setting {name}={text} is neither a number of seconds nor a duration") from None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def adjusted(timing: Timing, values: Mapping[str, float]) -> Timing:

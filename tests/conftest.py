@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from refimpl.clock import Clock, virtual_loop
 
+pytest_plugins = ["pytester"]
+
 # How long an example takes is the machine's business, and says nothing about the code.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

@@ -14,6 +14,7 @@ from conformance.naming import RUN_LABEL
 from conformance.wire import NoAnswer
 
 _PATIENCE = 60.0
+_PATIENCE_WITH_SILENCE = 10.0
 _PAUSE = 0.3
 
 
@@ -85,17 +86,19 @@ class Ledger:
 
     async def _gone(self, client: ApiClient, clock: SuiteClock) -> list[str]:
         """Waits until everything really is gone; pods that a controller still made meanwhile are removed too."""
-        deadline = clock.monotonic() + _PATIENCE
+        began = clock.monotonic()
         waiting = sorted(self._entries.values(), key=lambda entry: entry.kind.rank)
         while waiting:
-            there = await asyncio.gather(*(_exists(client, entry, self._run) for entry in waiting))
-            waiting = [entry for entry, exists in zip(waiting, there, strict=True) if exists]
-            if not waiting:
-                break
-            if clock.monotonic() > deadline:
-                return [f"{entry}: still there after {_PATIENCE:g} s" for entry in waiting]
-            await _sweep_pods(client, self._selector)
-            await asyncio.sleep(_PAUSE)
+            there = await asyncio.gather(*(_state(client, entry, self._run) for entry in waiting))
+            waiting = [entry for entry, state in zip(waiting, there, strict=True) if state != "gone"]
+            waited = clock.monotonic() - began
+            silent = all(state.startswith("no answer") for state in there)
+            if waiting and waited > (_PATIENCE_WITH_SILENCE if silent else _PATIENCE):
+                states = (state for state in there if state != "gone")
+                return [f"{entry}: {state} after {waited:.0f} s" for entry, state in zip(waiting, states, strict=True)]
+            if waiting:
+                await _sweep_pods(client, self._selector)
+                await asyncio.sleep(_PAUSE)
         self._entries.clear()
         return []
 
@@ -125,16 +128,18 @@ async def _own_uid(client: ApiClient, path: str, run: str) -> str:
     return str(metadata["uid"]) if metadata.get("labels", {}).get(RUN_LABEL) == run else ""
 
 
-async def _exists(client: ApiClient, entry: Created, run: str) -> bool:
+async def _state(client: ApiClient, entry: Created, run: str) -> str:
+    """What became of an object: `gone`, or why it is not."""
     try:
-        found = await client.get(entry.kind.path(entry.namespace, entry.name))
+        metadata = (await client.get(entry.kind.path(entry.namespace, entry.name)))["metadata"]
     except ApiRefused as error:
-        return error.status != 404
-    except NoAnswer:
-        return True
-    if not entry.uid:
-        return bool(found["metadata"].get("labels", {}).get(RUN_LABEL) == run)
-    return bool(found["metadata"].get("uid") == entry.uid)
+        return "gone" if error.status == 404 else f"answered {error.status}"
+    except NoAnswer as error:
+        return str(error)
+    own = metadata.get("uid") == entry.uid if entry.uid else metadata.get("labels", {}).get(RUN_LABEL) == run
+    if not own:
+        return "gone"
+    return "still being deleted" if "deletionTimestamp" in metadata else "still there"
 
 
 async def _sweep_pods(client: ApiClient, selector: str) -> None:

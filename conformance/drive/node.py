@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from conformance.client import STRATEGIC, ApiRefused
+from conformance.clock import format_micro_time, format_time
 from conformance.drive import manifests
 from conformance.drive.pods import PodAgent
 from conformance.kinds import LEASE, NODE, NODE_LEASES
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from conformance.drive.stage import Stage
 
 BOTH = ("status", "lease")
+
+_SHORTEST = 1.1
+"""Seconds between two beats at least: heartbeat times have whole seconds, and only a changed one counts."""
 
 
 class SimulatedNode:
@@ -33,6 +38,11 @@ class SimulatedNode:
         allocatable: likewise; None leaves it to the target to take them from the capacity.
         labels: further labels.
         taints: further taints.
+        bare: whether it posts nothing but Ready and the conditions given, not the healthy defaults.
+        skew: seconds that its clock is ahead of the suite's; negative when it is behind.
+        pace: how fast its clock runs from its registration on; negative when it runs backwards.
+        lease: fields of its Lease's spec that replace or add to the usual ones.
+        owned: whether its Lease names the Node as its owner.
     """
 
     def __init__(
@@ -48,6 +58,11 @@ class SimulatedNode:
         allocatable: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         taints: Iterable[Mapping[str, Any]] = (),
+        bare: bool = False,
+        skew: float = 0,
+        pace: float = 1,
+        lease: Mapping[str, Any] | None = None,
+        owned: bool = True,
     ) -> None:
         self.role = role
         self.name = stage.naming.name(role)
@@ -59,15 +74,22 @@ class SimulatedNode:
         self._allocatable = allocatable
         self._labels = labels or {}
         self._taints = tuple(taints)
+        self._skew = timedelta(seconds=skew)
+        self._pace = pace
+        self._born = stage.clock.now()
+        self._lease_spec = lease or {}
+        self._owned = owned
         self._conditions: dict[str, dict[str, str]] = {}
         self._lease: dict[str, Any] = {}
         self._uid = ""
         self._loop: asyncio.Task[None] | None = None
         self._last_ok: float | None = None
         self._error = ""
+        self._interval = max(stage.timing.beat_interval, _SHORTEST)
         if ready is not None:
             healthy = manifests.HEALTHY_145 if stage.facts.era == "1.5" else manifests.HEALTHY
-            self._turn({"Ready": ready, **dict.fromkeys(healthy, "False"), **(conditions or {})})
+            defaults = {} if bare else dict.fromkeys(healthy, "False")
+            self._turn({"Ready": ready, **defaults, **(conditions or {})})
 
     async def register(self) -> None:
         """One POST with everything a node says of itself, its Lease, and the first beat."""
@@ -91,8 +113,9 @@ class SimulatedNode:
         if self._beats:
             self.resume()
 
-    def resume(self) -> None:
-        """Beats again, without posting anything special first."""
+    def resume(self, *signals: str) -> None:
+        """Beats again, with the `signals` given or as before, without posting anything special first."""
+        self._beats = signals or self._beats
         self._last_ok = None
         self._loop = self._stage.spawn(self._keep_beating(), f"beats of {self.name}")
 
@@ -116,6 +139,11 @@ class SimulatedNode:
         self._stage.mark(f"{self.role} recovered", node=self.name)
         self.resume()
 
+    async def repost(self) -> None:
+        """Posts its conditions once more exactly as it last did, heartbeat times included; marks `<role> reposted`."""
+        await self._post(self._conditions.values())
+        self._stage.mark(f"{self.role} reposted", node=self.name)
+
     async def post(self, **conditions: str) -> None:
         """Posts new statuses of some conditions, e.g. `MemoryPressure="True"`; they stay until posted otherwise."""
         self._turn(conditions)
@@ -132,19 +160,18 @@ class SimulatedNode:
             self._stage.void(self._stalled(gap))
 
     def _turn(self, statuses: Mapping[str, str]) -> None:
-        now = self._stage.clock.timestamp()
+        now = self._timestamp()
         for kind, status in statuses.items():
             reason = "KubeletNotReady" if kind == "Ready" and status != "True" else ""
             self._conditions[kind] = manifests.condition(kind, status, now, reason=reason)
 
     async def _keep_beating(self) -> None:
         """Beats at a steady pace; cancellation lets the beat on its way land first."""
-        interval = max(self._stage.timing.beat_interval, 1.1)
         clock = self._stage.clock
-        due = clock.monotonic() + interval
+        due = clock.monotonic() + self._interval
         while True:
             await asyncio.sleep(max(due - clock.monotonic(), 0))
-            due += interval
+            due += self._interval
             beat = asyncio.ensure_future(self._beat())
             try:
                 await asyncio.shield(beat)
@@ -155,7 +182,7 @@ class SimulatedNode:
     async def _beat(self) -> None:
         for signal in self._beats:
             sent = self._stage.clock.moment()
-            ok = await (self._beat_status() if signal == "status" else self._renew())
+            ok = await self._deliver(signal)
             answered = self._stage.clock.moment()
             self._stage.log.beat(Beat(sent, answered, self.name, signal, ok))
             if ok:
@@ -164,22 +191,31 @@ class SimulatedNode:
                     self._stage.void(self._stalled(gap))
                 self._last_ok = answered
 
-    async def _beat_status(self) -> bool:
-        now = self._stage.clock.timestamp()
-        for condition in self._conditions.values():
-            condition["lastHeartbeatTime"] = now
+    async def _deliver(self, signal: str) -> bool:
+        """One beat; it is given up when the next one is due."""
         try:
-            await self._post(self._conditions.values())
+            async with asyncio.timeout(self._interval):
+                await (self._beat_status() if signal == "status" else self._renew())
         except (ApiRefused, NoAnswer) as error:
             self._error = str(error)
             return False
+        except TimeoutError:
+            self._error = f"no answer within {self._interval:g} s"
+            return False
         return True
+
+    async def _beat_status(self) -> None:
+        now = self._timestamp()
+        for condition in self._conditions.values():
+            condition["lastHeartbeatTime"] = now
+        await self._post(self._conditions.values())
 
     async def _post(self, conditions: Iterable[Mapping[str, str]]) -> None:
         path = NODE.path(name=self.name, subresource="status")
         await self._stage.client.patch(path, {"status": {"conditions": [dict(c) for c in conditions]}}, STRATEGIC)
 
     async def _take_lease(self) -> None:
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self.name, "uid": self._uid}
         body = {
             "apiVersion": LEASE.group_version,
             "kind": "Lease",
@@ -187,35 +223,38 @@ class SimulatedNode:
                 "name": self.name,
                 "namespace": NODE_LEASES,
                 "labels": self._stage.naming.labels(self.role),
-                "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": self.name, "uid": self._uid}],
+                "ownerReferences": [owner] if self._owned else [],
             },
             "spec": {
                 "holderIdentity": self.name,
                 "leaseDurationSeconds": 40,
-                "renewTime": self._stage.clock.micro_timestamp(),
+                "renewTime": format_micro_time(self._now()),
+                **self._lease_spec,
             },
         }
         self._lease = await self._stage.create(LEASE, body)
 
-    async def _renew(self) -> bool:
+    async def _renew(self) -> None:
         path = LEASE.path(NODE_LEASES, self.name)
         try:
-            try:
-                self._lease = await self._stage.client.replace(path, self._renewed())
-            except ApiRefused as error:
-                if error.status != 409:
-                    raise
-                self._lease = await self._stage.client.get(path)
-                self._lease = await self._stage.client.replace(path, self._renewed())
-        except (ApiRefused, NoAnswer) as error:
-            self._error = str(error)
-            return False
-        return True
+            self._lease = await self._stage.client.replace(path, self._renewed())
+        except ApiRefused as error:
+            if error.status != 409:
+                raise
+            self._lease = await self._stage.client.get(path)
+            self._lease = await self._stage.client.replace(path, self._renewed())
 
     def _renewed(self) -> dict[str, Any]:
-        spec = {**self._lease["spec"], "renewTime": self._stage.clock.micro_timestamp()}
+        spec = {**self._lease["spec"], "renewTime": format_micro_time(self._now())}
         metadata = {name: value for name, value in self._lease["metadata"].items() if name != "managedFields"}
         return {**self._lease, "metadata": metadata, "spec": spec}
+
+    def _now(self) -> datetime:
+        """What the node's own clock shows."""
+        return self._born + self._skew + (self._stage.clock.now() - self._born) * self._pace
+
+    def _timestamp(self) -> str:
+        return format_time(self._now())
 
     def _stalled(self, gap: float) -> str:
         cause = f"; last error: {self._error}" if self._error else ""

@@ -11,11 +11,8 @@ import attrs
 from conformance.agent_timing import AgentTiming
 from conformance.driver import AgentFacts
 from conformance.naming import Naming
-from conformance.record.history import Exchange, History, Mark, Story
+from conformance.record.history import AGENT, Exchange, History, Mark, Story
 from conformance.verdict import NotExercised
-
-AGENT = "agent"
-"""Who sent an exchange, when it was the agent."""
 
 
 @attrs.frozen

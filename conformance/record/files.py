@@ -44,7 +44,7 @@ def load(path: Path) -> History:
         HistoryFileError: not a history, or cut off.
     """
     try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        rows = [json.loads(line) for line in path.read_text("utf-8").removesuffix("\n").split("\n")]
         head, foot = rows[0], rows[-1]
         if head["is"] != "head" or foot["is"] != "foot" or foot["facts"] != len(rows) - 2:
             raise HistoryFileError(f"{path}: truncated")

@@ -15,6 +15,9 @@ import attrs
 
 Object = Mapping[str, Any]
 
+AGENT = "agent"
+"""Who sent an exchange, when it was a node agent under test."""
+
 
 @attrs.frozen
 class ObjectEvent:
@@ -88,7 +91,7 @@ class Exchange:
     Attributes:
         sent: when the request left.
         answered: when the answer (of a stream: its head) came.
-        who: the scenario, or in node histories the client, that sent it.
+        who: the scenario that sent it, or `AGENT`.
         method: HTTP method.
         path: path and query.
         status: HTTP status; 0 when no answer came.
@@ -110,19 +113,21 @@ class Exchange:
 
 @attrs.frozen
 class Gap:
-    """A stretch of a watch that may have been missed.
+    """A stretch in which a watch told nothing.
 
     Attributes:
-        since: last moment at which the watch was known to be complete.
-        until: when listing filled the hole.
+        since: when it broke.
+        until: when it was whole again.
         kind: what was watched.
         reason: why it broke.
+        lossy: whether states in between may be missing; otherwise they only arrived late.
     """
 
     since: float
     until: float
     kind: str
     reason: str
+    lossy: bool
 
 
 @attrs.frozen
@@ -167,7 +172,7 @@ class History:
         marks: points the scenarios passed.
         beats: heartbeats sent.
         exchanges: requests and answers.
-        gaps: stretches that a watch may have missed.
+        gaps: stretches in which a watch told nothing.
     """
 
     epoch: datetime

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from conformance.record.history import Beat, Exchange, Gap, History, Mark, Object, ObjectEvent, Story
+from conformance.record.history import AGENT, Beat, Exchange, Gap, History, Mark, Object, ObjectEvent, Story
 
 Belongs = Callable[[str, str], bool]
 """Whether an object of that namespace and name belongs to a part."""
@@ -27,13 +27,13 @@ class Log:
         self._beats: list[Beat] = []
         self._exchanges: list[Exchange] = []
         self._gaps: list[Gap] = []
-        self._by_object: dict[tuple[str, str], list[ObjectEvent]] = {}
+        self._by_object: dict[str, dict[str, list[ObjectEvent]]] = {}
         self._waiters: list[asyncio.Future[None]] = []
 
     def event(self, event: ObjectEvent) -> None:
         """Notes a change of an object."""
         self._events.append(event)
-        self._by_object.setdefault((event.kind, event.name), []).append(event)
+        self._by_object.setdefault(event.kind, {}).setdefault(event.name, []).append(event)
         self._wake()
 
     def mark(self, mark: Mark) -> None:
@@ -45,9 +45,10 @@ class Log:
         self._beats.append(beat)
 
     def exchange(self, exchange: Exchange) -> None:
-        """Notes a request and its answer."""
+        """Notes a request and its answer; nobody waits for the suite's own."""
         self._exchanges.append(exchange)
-        self._wake()
+        if exchange.who == AGENT:
+            self._wake()
 
     def gap(self, gap: Gap) -> None:
         """Notes that a watch may have missed something."""
@@ -55,16 +56,16 @@ class Log:
 
     def story(self, kind: str, name: str) -> Story:
         """What happened to one object so far."""
-        return Story(kind, name, tuple(self._by_object.get((kind, name), ())))
+        return Story(kind, name, tuple(self._by_object.get(kind, {}).get(name, ())))
 
     def current(self, kind: str, name: str) -> Object | None:
         """The object as last seen."""
-        events = self._by_object.get((kind, name))
+        events = self._by_object.get(kind, {}).get(name)
         return events[-1].after if events else None
 
     def all_current(self, kind: str) -> list[Object]:
         """All objects of a kind that exist as far as seen, in order of first sight."""
-        states = (events[-1].after for (k, _), events in self._by_object.items() if k == kind)
+        states = (events[-1].after for events in self._by_object.get(kind, {}).values())
         return [state for state in states if state is not None]
 
     def exchanges_since(self, index: int) -> list[Exchange]:

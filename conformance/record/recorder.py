@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import attrs
@@ -17,8 +18,14 @@ from conformance.wire import NoAnswer
 
 _WATCH_SECONDS = 290
 _PAUSE = 0.5
+_HASTY = 3
+"""So many streams in a row that end at once mean that the server cannot watch; listing takes its place."""
 
 Key = tuple[str, str]
+
+
+class _Relist(Exception):
+    """The watch cannot go on from where it was; the text says why."""
 
 
 @attrs.frozen
@@ -68,6 +75,7 @@ class Recorder:
         self._known: dict[Key, Object] = {}
         self._version = ""
         self._complete = 0.0
+        self._broken: tuple[float, str] | None = None
 
     async def start(self) -> None:
         """The first list; afterwards nothing that happens is missed.
@@ -80,38 +88,62 @@ class Recorder:
 
     async def run(self) -> None:
         """Watches until cancelled."""
+        hasty = 0
         while True:
             began = self._clock.monotonic()
             try:
-                expired = await self._watch()
-            except NoAnswer:
+                await self._watch()
+            except NoAnswer as error:
+                self._broken = self._broken or (self._clock.monotonic(), str(error))
                 await asyncio.sleep(_PAUSE)
-                continue
+            except _Relist as error:
+                await self._again(str(error))
             except ApiRefused as error:
-                expired = True
-                if error.status != 410:
+                await asyncio.sleep(_PAUSE)
+                await self._again(str(error))
+            else:
+                hasty = hasty + 1 if self._clock.monotonic() - began < _PAUSE else 0
+                if hasty:
                     await asyncio.sleep(_PAUSE)
-            if expired or self._clock.monotonic() - began < _PAUSE:
-                await self._again("the watch had expired" if expired else "the watch ended at once")
+                if hasty >= _HASTY:
+                    await self._again("the watch ends as soon as it has begun")
 
-    async def _watch(self) -> bool:
-        """Follows one stream to its end; True when its position is no longer served."""
+    async def _watch(self) -> None:
+        """Follows one stream to its end.
+
+        Raises:
+            _Relist: the position is no longer served, or the stream told something that is no event.
+        """
         stream = self._client.watch(
             self._feed.path,
+            self._catch_up,
             resourceVersion=self._version,
             allowWatchBookmarks="true",
             timeoutSeconds=str(_WATCH_SECONDS),
             **self._feed.selectors,
         )
-        async for message in stream:
-            item = message.get("object") or {}
-            if message.get("type") == "ERROR":
-                return True
-            self._version = item.get("metadata", {}).get("resourceVersion", self._version)
-            self._complete = self._clock.monotonic()
-            if message.get("type") != "BOOKMARK" and self._feed.concerns(item):
-                self._note(str(message["type"]), item, relisted=False)
-        return False
+        async with aclosing(stream):
+            async for message in stream:
+                try:
+                    self._take(message)
+                except (LookupError, AttributeError, TypeError) as error:
+                    raise _Relist(f"the watch told something that is no event: {error!r}") from error
+                self._complete = self._clock.monotonic()
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        item = message["object"]
+        if message["type"] == "ERROR":
+            raise _Relist(f"the watch ended with an error: {item.get('message', item)}")
+        self._version = item["metadata"]["resourceVersion"]
+        if message["type"] != "BOOKMARK" and self._feed.concerns(item):
+            self._note(str(message["type"]), item, relisted=False)
+
+    def _catch_up(self) -> None:
+        """After a broken connection: what happened meanwhile arrives only now, and late is not missed."""
+        if self._broken:
+            since, reason = self._broken
+            self._log.gap(Gap(since, self._clock.monotonic(), self._feed.kind.name, reason, lossy=False))
+            self._broken = None
 
     async def _again(self, reason: str) -> None:
         since = self._complete
@@ -120,7 +152,8 @@ class Recorder:
         except (ApiRefused, NoAnswer):
             await asyncio.sleep(_PAUSE)
             return
-        self._log.gap(Gap(since, self._clock.monotonic(), self._feed.kind.name, reason))
+        self._log.gap(Gap(since, self._clock.monotonic(), self._feed.kind.name, reason, lossy=True))
+        self._broken = None
 
     async def _list(self, *, relisted: bool) -> None:
         listing = await self._client.get(self._feed.path, **self._feed.selectors)

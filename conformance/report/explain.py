@@ -116,4 +116,5 @@ def _evidence(seen: AnySeen, findings: tuple[Finding, ...], curl: str, address: 
 
 
 def _telling(exchange: Exchange, about: tuple[str, ...]) -> bool:
-    return exchange.method != "GET" and (not about or any(name in exchange.path for name in about))
+    text = exchange.path + exchange.request
+    return exchange.method != "GET" and (not about or any(name in text for name in about))

@@ -43,6 +43,12 @@ class Master:
     clock: Clock
     log: list[Asked] = attrs.field(factory=list)
     fault: Fault | None = None
+    _asked: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    async def next_request(self) -> None:
+        """Waits for the answer to the next request."""
+        self._asked.clear()
+        await self._asked.wait()
 
     async def handle(self, request: Request) -> Response:
         at = self.clock.monotonic()
@@ -52,6 +58,7 @@ class Master:
         body = msgspec.json.decode(request.body) if request.body else None
         headers = dict(request.headers)
         self.log.append(Asked(at, request.method, request.path, dict(request.query), body, response.status, headers))
+        self._asked.set()
         return response
 
     def client(self) -> Client:

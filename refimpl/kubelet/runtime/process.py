@@ -1,0 +1,319 @@
+"""The process runtime: a container is a process group of this machine.
+
+There are no images: a container's `command` and `args` are run as they are, with the machine's programs; one without a
+command runs a built-in `pause`, which sleeps until it is told to end. All pods share the machine's network, so a pod's
+address is the node's.
+
+Each container has a shim (`shim`), which outlives the kubelet: a killed and restarted kubelet finds its containers in
+`root_dir` and takes them over, with their output and exit codes. Linux only (it waits on pidfds).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal as signals
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from refimpl.api.errors import Object
+from refimpl.clock import Clock
+from refimpl.kubelet import podspec
+from refimpl.kubelet.runtime import network
+from refimpl.kubelet.runtime.base import (
+    Changed,
+    Container,
+    ExecResult,
+    LogOptions,
+    RuntimeStatus,
+    RuntimeUnavailable,
+    Sandbox,
+    Signal,
+)
+from refimpl.kubelet.runtime.crilog import read_log
+from refimpl.kubelet.runtime.launcher import launch, shim_spec
+from refimpl.kubelet.runtime.processfiles import PodFiles, RunFiles, pods_on_disk
+from refimpl.kubelet.stats import PodUsage
+
+_RUNS_KEPT: Final = 2
+
+
+@attrs.define(eq=False)
+class _Run:
+    """One run: its files, what they said last, and the watch on its shim."""
+
+    files: RunFiles
+    facts: Container
+    shim: int = 0
+    pid: int = 0
+    pidfd: int = -1
+
+
+@attrs.define(eq=False)
+class _Pod:
+    """One pod."""
+
+    files: PodFiles
+    facts: Sandbox
+    runs: list[_Run] = attrs.field(factory=list)
+
+    def sandbox(self) -> Sandbox:
+        """The current picture, the newest run of each container first."""
+        ordered = sorted(self.runs, key=lambda run: (run.facts.name, -run.facts.attempt))
+        return attrs.evolve(self.facts, containers=tuple(run.facts for run in ordered))
+
+
+class ProcessRuntime:
+    """See `refimpl.kubelet.runtime.base.Runtime`.
+
+    Args:
+        clock: time and ids.
+        root_dir: where everything is kept; one kubelet at a time may use it.
+    """
+
+    name = "process"
+    version = "1.0.0"
+
+    def __init__(self, clock: Clock, root_dir: Path) -> None:
+        self._clock = clock
+        self._root = root_dir.resolve()
+        self._pods: dict[str, _Pod] = {}
+        self._by_id: dict[str, _Run] = {}
+        self._changed: Changed | None = None
+
+    async def start(self, changed: Changed) -> None:
+        """See `Runtime`."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        if shutil.which("sh") is None:
+            raise RuntimeUnavailable("there is no shell on this machine")
+        self._changed = changed
+        self._pods.clear()
+        self._by_id.clear()
+        for files in pods_on_disk(self._root):
+            facts = files.read()
+            if facts is not None:
+                pod = self._pods[facts.uid] = _Pod(files, facts)
+                for run_files in files.runs():
+                    await self._adopt(pod, run_files)
+
+    async def stop(self) -> None:
+        """See `Runtime`."""
+        self._changed = None
+        for run in self._by_id.values():
+            self._unwatch(run)
+
+    async def status(self) -> RuntimeStatus:
+        """See `Runtime`."""
+        return RuntimeStatus()
+
+    def sandboxes(self) -> Iterable[Sandbox]:
+        """See `Runtime`."""
+        return [pod.sandbox() for pod in self._pods.values()]
+
+    def sandbox(self, uid: str) -> Sandbox | None:
+        """See `Runtime`."""
+        pod = self._pods.get(uid)
+        return None if pod is None else pod.sandbox()
+
+    async def run_sandbox(self, pod: Object, host_ip: str) -> Sandbox:
+        """See `Runtime`."""
+        metadata = pod["metadata"]
+        facts = Sandbox(
+            uid=metadata["uid"],
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            ips=(host_ip,) if host_ip else (),
+            grace=podspec.spec_grace(pod),
+        )
+        files = PodFiles(self._root / "pods" / facts.uid)
+        files.create(facts)
+        self._pods[facts.uid] = _Pod(files, facts)
+        return facts
+
+    async def start_container(self, pod: Object, spec: Object, attempt: int, env: Mapping[str, str]) -> Container:
+        """See `Runtime`: a program that cannot be executed is a run that ended with 128, `StartError`."""
+        part = self._pods[podspec.uid_of(pod)]
+        facts = Container(
+            id=f"{self._clock.random.getrandbits(256):064x}",
+            pod_uid=part.facts.uid,
+            name=spec["name"],
+            attempt=attempt,
+            image=spec.get("image", ""),
+            state="running",
+            started_at=self._clock.now(),
+        )
+        files = part.files.run(facts.name, attempt)
+        files.create(facts, shim_spec(pod, spec, env, part.files.directory))
+        run = _Run(files, facts)
+        run.shim = await launch(files)
+        self._refresh(run)
+        part.runs.append(run)
+        self._by_id[facts.id] = run
+        self._watch(run)
+        self._forget_old_runs(part, facts.name)
+        self._tell(run)
+        return run.facts
+
+    async def signal(self, container_id: str, signal: Signal) -> None:
+        """See `Runtime`: the whole process group gets the signal."""
+        run = self._by_id.get(container_id)
+        if run is not None and run.facts.running and run.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signals.SIGTERM if signal == "TERM" else signals.SIGKILL)
+
+    async def remove_container(self, container_id: str) -> None:
+        """See `Runtime`."""
+        run = self._by_id.pop(container_id, None)
+        if run is not None:
+            self._pods[run.facts.pod_uid].runs.remove(run)
+            shutil.rmtree(run.files.directory, ignore_errors=True)
+
+    async def remove_sandbox(self, uid: str) -> None:
+        """See `Runtime`."""
+        pod = self._pods.pop(uid, None)
+        if pod is None:
+            return
+        for run in pod.runs:
+            await self.signal(run.facts.id, "KILL")
+            self._unwatch(run)
+            self._by_id.pop(run.facts.id, None)
+        pod.files.remove()
+
+    async def exec(self, container_id: str, command: list[str]) -> ExecResult:
+        """See `Runtime`: the command runs beside the container, with its environment and directory."""
+        run = self._by_id.get(container_id)
+        if run is None or not run.facts.running:
+            raise RuntimeUnavailable(f"container {container_id} does not run")
+        spec = run.files.spec()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=spec["cwd"],
+                env=spec["env"],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return ExecResult(126, f"{command[0]}: {error.strerror}\n".encode())
+        try:
+            output, _ = await process.communicate()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signals.SIGKILL)
+            await process.wait()
+            raise
+        return ExecResult(process.returncode or 0, output)
+
+    async def connect(self, container_id: str, action: Object, host: str) -> str:
+        """See `Runtime`."""
+        return await network.carry_out(action, host)
+
+    def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """See `Runtime`."""
+        run = self._by_id.get(container_id)
+        path = run.files.log if run else self._root / "nothing"
+        return read_log(path, options, lambda: run is not None and run.facts.running)
+
+    def usage(self, uid: str) -> PodUsage | None:
+        """See `Runtime`: resident memory and number of all processes of the pod's containers."""
+        import psutil
+
+        pod = self._pods.get(uid)
+        if pod is None:
+            return None
+        memory = processes = 0
+        for run in pod.runs:
+            if run.facts.running and run.pid:
+                with contextlib.suppress(psutil.Error):
+                    first = psutil.Process(run.pid)
+                    family = [first, *first.children(recursive=True)]
+                    memory += sum(member.memory_info().rss for member in family)
+                    processes += len(family)
+        disk = sum(path.stat().st_size for path in pod.files.directory.rglob("*") if path.is_file())
+        return PodUsage(memory=memory, disk=disk, processes=processes)
+
+    async def kill_all(self) -> None:
+        """Kills every container and forgets every pod: the node is taken down for good."""
+        for uid in list(self._pods):
+            await self.remove_sandbox(uid)
+
+    async def _adopt(self, pod: _Pod, files: RunFiles) -> None:
+        """Takes over a run of an earlier kubelet."""
+        if files.shim_lives():
+            await self._wait_for_shim(files)
+        facts = files.read()
+        if facts is None:
+            shutil.rmtree(files.directory, ignore_errors=True)
+            return
+        run = _Run(files, facts)
+        pod.runs.append(run)
+        self._by_id[facts.id] = run
+        self._refresh(run)
+        if run.facts.running:
+            if files.shim_lives():
+                self._watch(run)
+            else:
+                self._lost(run)
+
+    async def _wait_for_shim(self, files: RunFiles) -> None:
+        """A shim that lives but has not noted its process is just starting it."""
+        for _ in range(100):
+            if files.shim() is not None or not files.shim_lives():
+                return
+            await self._clock.sleep(0.05)
+
+    def _refresh(self, run: _Run) -> None:
+        """Reads what the files say now."""
+        run.facts = run.files.read() or run.facts
+        started = run.files.shim()
+        if started is not None:
+            run.shim, run.pid = started["shim"], started["pid"]
+
+    def _watch(self, run: _Run) -> None:
+        try:
+            run.pidfd = os.pidfd_open(run.shim)
+        except ProcessLookupError:
+            self._shim_ended(run)
+            return
+        asyncio.get_running_loop().add_reader(run.pidfd, self._shim_ended, run)
+
+    def _unwatch(self, run: _Run) -> None:
+        if run.pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(run.pidfd)
+            os.close(run.pidfd)
+            run.pidfd = -1
+
+    def _shim_ended(self, run: _Run) -> None:
+        self._unwatch(run)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(run.shim, os.WNOHANG)
+        self._refresh(run)
+        if run.facts.running:
+            self._lost(run)
+        self._tell(run)
+
+    def _lost(self, run: _Run) -> None:
+        """The shim died without noting the end of its process: whatever is left of it is killed."""
+        if run.pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(run.pid, signals.SIGKILL)
+        run.files.write_exit(137, "the container's shim was lost", self._clock.now())
+        self._refresh(run)
+
+    def _forget_old_runs(self, pod: _Pod, name: str) -> None:
+        runs = sorted((run for run in pod.runs if run.facts.name == name), key=lambda run: run.facts.attempt)
+        for run in runs[:-_RUNS_KEPT]:
+            pod.runs.remove(run)
+            self._by_id.pop(run.facts.id, None)
+            shutil.rmtree(run.files.directory, ignore_errors=True)
+
+    def _tell(self, run: _Run) -> None:
+        if self._changed is not None:
+            self._changed(run.facts.pod_uid)

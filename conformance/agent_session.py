@@ -17,7 +17,7 @@ from conformance.driver import AgentConnection, AgentFacts, AgentTarget
 from conformance.judge.agent import AgentSeen
 from conformance.naming import Naming
 from conformance.plays import Plays
-from conformance.record.history import History
+from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
 from conformance.scenario import Scenario
@@ -122,5 +122,6 @@ class AgentSession:
             await scenario.play(stage)
             for watch in watching:
                 watch.cancel()
+        log.mark(Mark(self._clock.moment(), scenario.name, END))
         part = log.whole(self._clock.moment())
         return AgentSeen(naming=naming, history=part, timing=self.timing, facts=self.facts)

@@ -16,7 +16,7 @@ from conformance.judge.seen import Seen
 from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, Kind
 from conformance.naming import RUN_LABEL, Naming
 from conformance.plays import Plays
-from conformance.record.history import History
+from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
 from conformance.scenario import Scenario
@@ -64,7 +64,7 @@ class Session:
         self._log = Log(self._clock.epoch)
         self.run_id = self._clock.run_id()
         self._admin = self._client("session")
-        kinds = {kind for scenario in chosen for kind in scenario.needs} | {NODE, POD, LEASE}
+        kinds = {kind for scenario in chosen for kind in (*scenario.needs, *scenario.optional)} | {NODE, POD, LEASE}
         self.facts = await probe.probe(self._admin, self.connection.address, kinds)
         declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
         self.timing = timing.adjusted(declared, self._settings)
@@ -120,12 +120,13 @@ class Session:
         return self._log.whole(self._clock.monotonic())
 
     def _missing(self, scenario: Scenario) -> list[str]:
-        return [kind.resource for kind in scenario.needs if not self.facts.serves(kind.resource)]
+        return [kind.resource for kind in scenario.needs if not self.facts.served(kind)]
 
     async def _prepare(self, scenarios: list[Scenario]) -> None:
         """The run's namespace, and a watch on everything that one of the scenarios wants recorded."""
         naming = Naming(self.run_id, "run")
-        kinds = {kind: None for scenario in scenarios for kind in scenario.watches}
+        wanted = (self.facts.served(kind) for each in scenarios for kind in (*each.watches, *each.optional))
+        kinds = {kind: None for kind in wanted if kind}
         recorders = [
             Recorder(feed, client=self._client("recorder"), log=self._log, clock=self._clock)
             for kind in kinds
@@ -166,7 +167,9 @@ class Session:
             self._check_watches()
             stage.check()
             stage.stop()
-        part = self._log.part(scenario.name, naming.belongs, self._clock.moment())
+        self._log.mark(Mark(self._clock.moment(), scenario.name, END))
+        now = self._clock.moment()
+        part = self._log.whole(now).part(scenario.name, naming.belongs, now)
         self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
 

@@ -6,7 +6,7 @@ times. A fact that the target states itself (a `lastTransitionTime`) stays insid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,12 @@ from typing import Any
 import attrs
 
 Object = Mapping[str, Any]
+
+Belongs = Callable[[str, str], bool]
+"""Whether an object of that namespace and name belongs to a part."""
+
+END = "the end"
+"""The mark with which every scenario ends."""
 
 AGENT = "agent"
 """Who sent an exchange, when it was a node agent under test."""
@@ -207,6 +213,18 @@ class History:
             gaps=tuple(sorted((g for part in whole for g in part.gaps), key=lambda g: g.until)),
         )
 
+    def part(self, scenario: str, belongs: Belongs, until: float) -> History:
+        """What belongs to one scenario, up to its end."""
+        return History(
+            epoch=self.epoch,
+            until=until,
+            events=tuple(e for e in self.events if e.at <= until and belongs(e.namespace, subject(e))),
+            marks=tuple(m for m in self.marks if m.at <= until and m.scenario == scenario),
+            beats=tuple(b for b in self.beats if b.answered <= until and belongs("", b.node)),
+            exchanges=tuple(x for x in self.exchanges if x.answered <= until and x.who == scenario),
+            gaps=tuple(g for g in self.gaps if g.since <= until),
+        )
+
     def story(self, kind: str, name: str) -> Story:
         """What happened to one object; empty when it never was."""
         return Story(kind, name, self._stories.get((kind, name), ()))
@@ -222,3 +240,12 @@ class History:
     def moment(self, wall: datetime) -> float:
         """Where a wall-clock time lies on the monotonic clock; clocks of other machines may differ."""
         return (wall - self.epoch).total_seconds()
+
+
+def subject(event: ObjectEvent) -> str:
+    """The name a change is about: for an Event that of the object it speaks of."""
+    if event.kind == "Event":
+        state = event.after or event.before or {}
+        about = state.get("involvedObject") or state.get("regarding") or {}
+        return str(about.get("name", ""))
+    return event.name

@@ -9,9 +9,6 @@ from typing import Any
 
 from conformance.record.history import AGENT, Beat, Exchange, Gap, History, Mark, Object, ObjectEvent, Story
 
-Belongs = Callable[[str, str], bool]
-"""Whether an object of that namespace and name belongs to a part."""
-
 
 class Log:
     """Collects facts and wakes those who wait for them.
@@ -94,18 +91,6 @@ class Log:
             return bool(holds())
         return True
 
-    def part(self, scenario: str, belongs: Belongs, until: float) -> History:
-        """A frozen copy of what belongs to one scenario."""
-        return History(
-            epoch=self._epoch,
-            until=until,
-            events=tuple(e for e in self._events if belongs(e.namespace, _subject(e))),
-            marks=tuple(m for m in self._marks if m.scenario == scenario),
-            beats=tuple(b for b in self._beats if belongs("", b.node)),
-            exchanges=tuple(x for x in self._exchanges if x.who == scenario),
-            gaps=tuple(self._gaps),
-        )
-
     def whole(self, until: float) -> History:
         """A frozen copy of everything."""
         return History(
@@ -123,12 +108,3 @@ class Log:
         for future in waiters:
             if not future.done():
                 future.set_result(None)
-
-
-def _subject(event: ObjectEvent) -> str:
-    """The name a change is about: for an Event that of the object it speaks of."""
-    if event.kind == "Event":
-        state = event.after or event.before or {}
-        about = state.get("involvedObject") or state.get("regarding") or {}
-        return str(about.get("name", ""))
-    return event.name

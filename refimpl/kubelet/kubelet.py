@@ -36,6 +36,7 @@ from refimpl.kubelet.registration import Registrar
 from refimpl.kubelet.runtime.base import Runtime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.kubelet.selfcheck import SelfCheck
+from refimpl.kubelet.server import KubeletServer
 from refimpl.kubelet.stats import SettableStats, StatsProvider
 from refimpl.kubelet.statusmanager import SYNC_PERIOD, StatusManager
 from refimpl.kubelet.thresholds import thresholds
@@ -83,7 +84,9 @@ class Kubelet:
         self.runtime = runtime
         self._client = client
         self._clock = clock
-        self._config = config
+        self.config = config
+        self.port = config.port
+        self.server = KubeletServer(self, clock)
         self._recorder = recorder
         self._stats = stats if stats is not None else SettableStats(host)
         self._reconnect = reconnect
@@ -97,7 +100,7 @@ class Kubelet:
         Raises:
             RuntimeUnavailable: there is no container runtime; nothing was registered.
         """
-        if self._started:
+        if self._started or self.port != self.check.port:
             self._build()
         self._started = True
         await self.runtime.start(self.workers.changed)
@@ -111,8 +114,8 @@ class Kubelet:
 
     async def _register_and_report(self) -> None:
         """Registers, then reports on the node until cancelled."""
-        rules = self._config.rules
-        created = await self._registrar.register() if self._config.register_node else False
+        rules = self.config.rules
+        created = await self._registrar.register() if self.config.register_node else False
         if rules.fast_ready or not created:
             await self.check.check_runtime()
         self.workers.kick_all()
@@ -148,10 +151,23 @@ class Kubelet:
         pod = eviction.choose(due.signal, self.manager.active(), lambda pod: self.runtime.usage(pod["metadata"]["uid"]))
         if pod is None:
             return
-        usage, rules = self.runtime.usage(pod["metadata"]["uid"]), self._config.rules
+        usage, rules = self.runtime.usage(pod["metadata"]["uid"]), self.config.rules
         message = eviction.message(due, self.check.observations, pod, usage, rules)
-        grace = eviction.grace_period(due, self._config.eviction_max_pod_grace_period, rules)
+        grace = eviction.grace_period(due, self.config.eviction_max_pod_grace_period, rules)
         self.manager.end(pod["metadata"]["uid"], eviction.REASON, message, grace=grace)
+
+    @property
+    def control(self) -> Control | None:
+        """Levers for tests; None unless the configuration asks for them."""
+        return self._control
+
+    def pod_objects(self) -> list[Object]:
+        """The pods of this node with their current statuses."""
+        return [
+            {**record.pod, "status": self.statuses.status(record.uid) or record.pod.get("status") or {}}
+            for record in self.workers.records.values()
+            if record.in_api
+        ]
 
     def admission_node(self) -> Object:
         """This node as admission sees it: the API's copy, or the one to be registered, with current amounts."""
@@ -162,14 +178,14 @@ class Kubelet:
     def host_ips(self) -> Sequence[str]:
         """The node's addresses; empty while it has none."""
         try:
-            return internal_ips(self._config, self.identity.host, self.name)
+            return internal_ips(self.config, self.identity.host, self.name)
         except NoAddress:
             return ()
 
     def record(self, event: NodeEvent) -> None:
         """Records an event about the node."""
         if self._recorder is not None:
-            uid = self.name if self._config.rules.node_uid_in_events else ""
+            uid = self.name if self.config.rules.node_uid_in_events else ""
             about = {"kind": "Node", "name": self.name, "uid": uid}
             self._recorder.event(about, event.type, event.reason, event.message)
 
@@ -185,16 +201,17 @@ class Kubelet:
         """Makes every part anew, with no memory of an earlier run."""
         client, clock = self._client, self._clock
         self.check = SelfCheck(self.identity, clock, self.runtime, self._stats, self._devices)
+        self.check.port = self.port
         self.nodes = Informer(client, NODES, clock, field_selector=f"metadata.name={self.name}")
         self.pods = Informer(client, PODS, clock, field_selector=f"spec.nodeName={self.name}")
         self._build_heartbeat()
         self._build_pods()
-        self.control = self._levers() if self._config.local_control else None
+        self._control = self._levers() if self.config.local_control else None
 
     def _build_heartbeat(self) -> None:
-        heartbeats = HeartbeatClient(self._client, self._config.heartbeat_timeout, self._reconnect)
-        self.lease = LeaseController(heartbeats, self._clock, self._config, self.name)
-        self._registrar = Registrar(self._client, self._clock, self._config.rules, self._initial_node)
+        heartbeats = HeartbeatClient(self._client, self.config.heartbeat_timeout, self._reconnect)
+        self.lease = LeaseController(heartbeats, self._clock, self.config, self.name)
+        self._registrar = Registrar(self._client, self._clock, self.config.rules, self._initial_node)
         self.reporter = StatusReporter(
             heartbeats,
             self._clock,
@@ -205,7 +222,7 @@ class Kubelet:
         )
 
     def _build_pods(self) -> None:
-        era = self._config.rules
+        era = self.config.rules
         self.statuses = StatusManager(
             self._client,
             self._clock,
@@ -218,7 +235,7 @@ class Kubelet:
             clock=self._clock,
             runtime=self.runtime,
             era=era,
-            longest_backoff=self._config.max_container_restart_period,
+            longest_backoff=self.config.max_container_restart_period,
             statuses=self.statuses,
             host_ips=self.host_ips,
             allocatable=lambda: self.admission_node()["status"]["allocatable"],
@@ -249,7 +266,7 @@ class Kubelet:
             ("status", self._register_and_report()),
             ("monitor", self._monitor()),
         ]
-        if self._config.rules.has_lease:
+        if self.config.rules.has_lease:
             parts.append(("lease", self.lease.run()))
         if self._recorder is not None:
             parts.append(("events", self._recorder.run()))

@@ -158,3 +158,9 @@ async def eventually(condition: Callable[[], Awaitable[Any]], *, within: float =
             return found
         await asyncio.sleep(0.1)
     raise AssertionError(f"did not come true within {within:g}s")
+
+
+async def until(master: Master, condition: Callable[[], Any]) -> None:
+    """Waits, request by request, until a condition on what was asked holds."""
+    while not condition():
+        await master.next_request()

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
-from kubelet_master import Master, make_kubelet, running
+from kubelet_master import Master, make_kubelet, running, until
 
 from refimpl.api.resources import PODS
 from refimpl.apiserver.server import ApiServer
@@ -261,9 +261,3 @@ async def until_pod(master, condition):
             if condition(event.object):
                 return event.object
     raise AssertionError("the watch ended")
-
-
-async def until(master, condition):
-    """Waits, request by request, until a condition on what was asked holds."""
-    while not condition():
-        await master.next_request()

@@ -10,7 +10,7 @@ Source of the shape: the Container Runtime Interface 1.36, reduced to what the c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -258,7 +258,7 @@ class Runtime(Protocol):
         """
         ...
 
-    def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+    def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """The container's output, both streams in order of time, in chunks of whole lines."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,7 @@ def last_lines(content: bytes, count: int | None) -> list[bytes]:
     return lines if count is None else lines[max(0, len(lines) - count) :]
 
 
-async def read_log(path: Path, options: LogOptions, running: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def read_log(path: Path, options: LogOptions, running: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     """A log's lines; with `follow` until the container has ended and everything was read.
 
     Args:

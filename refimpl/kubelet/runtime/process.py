@@ -15,7 +15,7 @@ import contextlib
 import os
 import shutil
 import signal as signals
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -215,7 +215,7 @@ class ProcessRuntime:
         """See `Runtime`."""
         return await network.carry_out(action, host)
 
-    def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+    def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """See `Runtime`."""
         run = self._by_id.get(container_id)
         path = run.files.log if run else self._root / "nothing"

@@ -7,7 +7,7 @@ methods at the end (exits, failing images, an outage of the runtime or of the ne
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -190,7 +190,7 @@ class SimulatedRuntime:
         container = self._running(container_id)
         return "connection refused" if container.files.get("/down") else ""
 
-    async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """See `Runtime`."""
         container = self._by_id.get(container_id)
         if container is None:

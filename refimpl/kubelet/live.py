@@ -1,0 +1,83 @@
+"""A node of the real world: this machine, its processes, a server on the network.
+
+kubelet = live_kubelet(client, Clock(), config)
+await run_live(kubelet, config, clock)    # until cancelled
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from refimpl.client.client import Client
+from refimpl.client.events import EventRecorder
+from refimpl.clock import Clock
+from refimpl.kubelet.config import KubeletConfig
+from refimpl.kubelet.host import local_host
+from refimpl.kubelet.kubelet import Kubelet
+from refimpl.kubelet.runtime.base import Runtime
+from refimpl.kubelet.runtime.process import ProcessRuntime
+from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+from refimpl.kubelet.serving import Endpoint, listen, serve
+from refimpl.kubelet.stats import LocalStats
+
+RuntimeName = Literal["process", "simulated"]
+
+
+def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: RuntimeName = "process") -> Kubelet:
+    """A kubelet for this machine; without `root_dir` its files live in a new temporary directory.
+
+    Args:
+        client: the API, as this node.
+        clock: live.
+        config: settings.
+        runtime: where containers live. With simulated ones pressure is simulated, too.
+
+    Raises:
+        ConfigError: no kubelet starts with these settings.
+    """
+    if not config.root_dir:
+        config = attrs.evolve(config, root_dir=tempfile.mkdtemp(prefix="kubelet-"))
+    root = Path(config.root_dir)
+    root.mkdir(parents=True, exist_ok=True)
+    host = local_host(root)
+    containers: Runtime = ProcessRuntime(clock, root) if runtime == "process" else SimulatedRuntime(clock)
+    stats = LocalStats(root) if runtime == "process" else None
+    recorder = EventRecorder(client, clock, "kubelet", config.hostname(host.hostname))
+    return Kubelet(client, clock, config, containers, host, recorder, stats=stats)
+
+
+def open_endpoint(kubelet: Kubelet, client_ca: Path | None = None) -> Endpoint:
+    """Binds the kubelet's server to its address and tells the kubelet its port.
+
+    Args:
+        kubelet: the kubelet; it must not run yet.
+        client_ca: PEM file of the authority whose clients may ask.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    config = kubelet.config
+    address = config.address or next(iter(kubelet.host_ips()), "127.0.0.1")
+    endpoint = Endpoint(listen(address, config.port), Path(config.root_dir) / "pki", client_ca)
+    kubelet.port = endpoint.port
+    return endpoint
+
+
+async def run_live(kubelet: Kubelet, endpoint: Endpoint, clock: Clock) -> None:
+    """Is a node, with its server, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(kubelet.server.handle, endpoint, clock), name=f"kubelet {kubelet.name} server")
+        group.create_task(kubelet.run(), name=f"kubelet {kubelet.name}")
+
+
+async def kill_leftovers(clock: Clock, root_dir: Path) -> None:
+    """Kills every container below a root directory of which the kubelet is gone for good."""
+    runtime = ProcessRuntime(clock, root_dir)
+    await runtime.start(lambda _: None)
+    await runtime.kill_all()
+    await runtime.stop()

@@ -115,9 +115,21 @@ class Timing:
         return Window(grace, grace + 3 * self.node_monitor_period + self.slack)
 
     def unknown_never_posted(self) -> Window:
-        """Ready appears as Unknown, after the creation of a node that posts nothing."""
+        """Ready appears as Unknown, after the creation of a node that posts nothing.
+
+        The controller counts from the creation timestamp, which another machine wrote in whole seconds.
+        """
         grace = self.node_startup_grace_period
-        return Window(grace, grace + self.node_monitor_period + self.slack)
+        return Window(grace - self.clock_skew, grace + self.node_monitor_period + self.slack)
+
+    def unknown_after_withdrawal(self) -> Window:
+        """Ready appears as Unknown, after h, when the node took its Ready condition away meanwhile."""
+        grace = self.node_startup_grace_period
+        return Window(grace, grace + 2 * self.node_monitor_period + self.slack)
+
+    def unknown_again(self) -> Window:
+        """Ready becomes Unknown once more, after a silent node posted what it had posted before."""
+        return Window(0, self.node_monitor_period + self.slack)
 
     def no_schedule_taint(self) -> Window:
         """A condition's NoSchedule taint follows the condition (or goes with it)."""

@@ -92,7 +92,10 @@ class SimulatedNode:
             self._turn({"Ready": ready, **defaults, **(conditions or {})})
 
     async def register(self) -> None:
-        """One POST with everything a node says of itself, its Lease, and the first beat."""
+        """One POST with everything a node says of itself, its Lease, and the first beat.
+
+        The mark `registers` stands before the POST, `registered` after the answers.
+        """
         stage = self._stage
         body = manifests.node(
             stage.naming,
@@ -105,6 +108,7 @@ class SimulatedNode:
             taints=self._taints,
             address="192.0.2.1",
         )
+        stage.mark(f"{self.role} registers", node=self.name)
         created = await stage.create(NODE, body)
         self._uid = created["metadata"]["uid"]
         if "lease" in self._beats:

@@ -47,16 +47,25 @@ def silence(seen: Seen, role: str) -> Silence:
     return Silence(node, beat, ends[0] if ends else seen.history.until)
 
 
+def turn(seen: Seen, role: str) -> Change | None:
+    """The turn of Ready to Unknown in a node's first silence; None when it did not turn.
+
+    Raises:
+        NotExercised: it never fell silent, or never beat before.
+    """
+    quiet = silence(seen, role)
+    return conditions.turned(seen.node(role).since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
+
+
 def flip(seen: Seen, role: str) -> Change:
     """The turn of Ready to Unknown in a node's first silence.
 
     Raises:
         NotExercised: Ready did not turn; M-HB-03 judges that.
     """
-    quiet = silence(seen, role)
-    story = seen.node(role).since(quiet.last.sent).until(quiet.until)
-    found = conditions.turned(story, "Ready", "Unknown")
+    found = turn(seen, role)
     if found is None:
+        quiet = silence(seen, role)
         waited = quiet.until - quiet.last.answered
         raise NotExercised(f"Ready of the silent node never became Unknown within {waited:.1f} s", about=quiet.node)
     return found

@@ -17,6 +17,7 @@ class Kind:
         labelled: whether every object of it that concerns the run carries the run's label; others are found by
             namespace.
         rank: place in the order of deletion; pods before nodes, namespaces last.
+        older: the same kind in an older version of the API, for targets that do not serve this one.
     """
 
     name: str
@@ -25,6 +26,12 @@ class Kind:
     namespaced: bool = True
     labelled: bool = True
     rank: int = 0
+    older: Kind | None = None
+
+    @property
+    def versions(self) -> tuple[Kind, ...]:
+        """The kind in all versions of the API that the suite speaks, newest first."""
+        return (self, *(self.older.versions if self.older else ()))
 
     @property
     def resource(self) -> str:
@@ -54,10 +61,14 @@ DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments", rank=0)
 DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets", rank=1)
 STATEFUL_SET = Kind("StatefulSet", "apps/v1", "statefulsets", rank=1)
 JOB = Kind("Job", "batch/v1", "jobs", rank=1)
-ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices", labelled=False, rank=1)
 ENDPOINT_SLICE_BETA = Kind("EndpointSlice", "discovery.k8s.io/v1beta1", "endpointslices", labelled=False, rank=1)
-POD_DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", rank=1)
+ENDPOINT_SLICE = Kind(
+    "EndpointSlice", "discovery.k8s.io/v1", "endpointslices", labelled=False, rank=1, older=ENDPOINT_SLICE_BETA
+)
 POD_DISRUPTION_BUDGET_BETA = Kind("PodDisruptionBudget", "policy/v1beta1", "poddisruptionbudgets", rank=1)
+POD_DISRUPTION_BUDGET = Kind(
+    "PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", rank=1, older=POD_DISRUPTION_BUDGET_BETA
+)
 RUNTIME_CLASS = Kind("RuntimeClass", "node.k8s.io/v1", "runtimeclasses", namespaced=False, rank=5)
 PRIORITY_CLASS = Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", namespaced=False, rank=5)
 

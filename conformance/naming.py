@@ -10,6 +10,8 @@ DOMAIN = "node-contract.dev"
 RUN_LABEL = f"{DOMAIN}/run"
 SCENARIO_LABEL = f"{DOMAIN}/scenario"
 ROLE_LABEL = f"{DOMAIN}/role"
+FINALIZER = f"{DOMAIN}/held"
+"""Keeps an object that is being deleted, so that its last state can be seen; taken off again by the suite."""
 ZONE_LABEL = "failure-domain.beta.kubernetes.io/zone"
 """The legacy zone label: the lifecycle controller prefers it, current workloads ignore it."""
 

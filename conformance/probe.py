@@ -21,7 +21,7 @@ async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts
     """
     try:
         version = _version(await client.ask("GET", "/version"), address)
-        groups = sorted({kind.group_version for kind in kinds} | {"v1"})
+        groups = sorted({version.group_version for kind in kinds for version in kind.versions} | {"v1"})
         answers = await asyncio.gather(*(client.ask("GET", _discovery_path(group)) for group in groups))
     except NoAnswer as error:
         raise TargetError(str(error)) from error

@@ -29,6 +29,7 @@ class Scenario:
         play: does it; asserts nothing, and ends as soon as everything it waits for was seen.
         needs: kinds the target must serve; without them its cases are `unsupported`.
         watches: kinds whose changes are recorded.
+        optional: kinds that it uses and that are recorded where the target serves them.
         longest: seconds that the target's settings make it last at most, for planning.
         summary: the first line of its description.
         side: what is tested: `master` or `node`.
@@ -43,6 +44,7 @@ class Scenario:
     summary: str
     side: str = MASTER
     abilities: tuple[str, ...] = ()
+    optional: tuple[Kind, ...] = ()
 
 
 @attrs.frozen
@@ -59,13 +61,18 @@ class Case:
 
 
 def scenario(
-    *, watches: tuple[Kind, ...], needs: tuple[Kind, ...] = (), longest: Callable[[Timing], float]
+    *,
+    watches: tuple[Kind, ...],
+    needs: tuple[Kind, ...] = (),
+    optional: tuple[Kind, ...] = (),
+    longest: Callable[[Timing], float],
 ) -> Callable[[Play], Scenario]:
     """Declares a scenario with a master; its name is the function's, with hyphens.
 
     Args:
         watches: kinds whose changes are recorded.
         needs: kinds the target must serve besides those watched.
+        optional: kinds that it uses and that are recorded where the target serves them.
         longest: how long it lasts at most, from the target's timing.
     """
 
@@ -77,6 +84,7 @@ def scenario(
             watches=watches,
             longest=longest,
             summary=(play.__doc__ or "").strip().partition("\n")[0],
+            optional=optional,
         )
 
     return declare

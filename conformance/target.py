@@ -10,6 +10,7 @@ from typing import Protocol
 
 import attrs
 
+from conformance.kinds import Kind
 from conformance.wire import Wire
 
 
@@ -86,3 +87,7 @@ class Facts:
     def serves(self, resource: str) -> bool:
         """Whether discovery lists a resource, given as `v1/pods` or as `coordination.k8s.io/v1/leases`."""
         return resource in self.resources
+
+    def served(self, kind: Kind) -> Kind | None:
+        """The newest version of a kind that discovery lists; None when there is none."""
+        return next((version for version in kind.versions if self.serves(version.resource)), None)

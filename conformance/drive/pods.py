@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from conformance.client import STRATEGIC, ApiRefused
@@ -28,11 +29,21 @@ class PodAgent:
         self._done: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._finishes = False
+        self._ignored: frozenset[str] = frozenset()
 
-    def run(self, *, finish: bool = True) -> None:
-        """Acknowledges pods from now on, and with `finish` also ends those that are being deleted."""
+    def run(self, *, finish: bool = True, ignore: Iterable[str] = ()) -> None:
+        """Acknowledges pods from now on, and with `finish` also ends those that are being deleted.
+
+        After `stop` it acknowledges all pods anew, as a kubelet does that has come back.
+
+        Args:
+            finish: whether pods that are being deleted are ended.
+            ignore: roles of pods that it does not see.
+        """
         self._finishes = finish
+        self._ignored = frozenset(self._stage.naming.name(role) for role in ignore)
         if self._task is None:
+            self._done.clear()
             self._task = self._stage.spawn(self._work(), f"pods of {self._node}")
 
     def stop(self) -> None:
@@ -43,8 +54,7 @@ class PodAgent:
 
     async def acknowledge(self, pod: Object) -> None:
         """Writes that a pod runs and is ready."""
-        address = f"198.51.100.{self._stage.clock.random.randrange(1, 255)}"
-        status = manifests.running_status(self._stage.clock.timestamp(), address)
+        status = manifests.running_status(self._stage.clock.timestamp(), self._stage.pod_address())
         await self._stage.client.patch(_path(pod, "status"), {"status": status}, STRATEGIC)
 
     async def finish(self, pod: Object) -> None:
@@ -55,7 +65,7 @@ class PodAgent:
     async def _work(self) -> None:
         while True:
             for pod in self._stage.log.all_current(POD.name):
-                if pod["spec"].get("nodeName") == self._node:
+                if pod["spec"].get("nodeName") == self._node and pod["metadata"]["name"] not in self._ignored:
                     await self._attend(pod)
             await self._stage.log.changed()
 

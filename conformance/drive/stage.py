@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from conformance.client import MERGE, ApiClient, ApiRefused
@@ -59,6 +61,7 @@ class Stage:
         self._ledger = ledger
         self._nodes: list[SimulatedNode] = []
         self._void: str | None = None
+        self._addresses = count(clock.random.randrange(254))
 
     # Objects
 
@@ -124,6 +127,10 @@ class Stage:
             },
         )
 
+    def pod_address(self) -> str:
+        """An address for a pod, from a range that is for documentation only; no other pod of the scenario has it."""
+        return f"198.51.100.{next(self._addresses) % 254 + 1}"
+
     # What was seen so far
 
     def story(self, kind: Kind, role: str) -> Story:
@@ -148,6 +155,13 @@ class Stage:
     async def hold(self, seconds: float) -> None:
         """Lets time pass."""
         await asyncio.sleep(seconds)
+
+    @contextmanager
+    def request(self, name: str) -> Iterator[None]:
+        """Marks `<name> sent` before what is done inside, and `<name> answered` after it."""
+        self.mark(f"{name} sent")
+        yield
+        self.mark(f"{name} answered")
 
     def mark(self, name: str, **facts: Any) -> None:
         """Writes a point of the scenario into the history."""

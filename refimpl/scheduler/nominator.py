@@ -13,9 +13,14 @@ from refimpl.scheduler.podinfo import PodInfo
 
 
 class Nominator:
-    """Knows which unbound pod is nominated to which node."""
+    """Knows which unbound pod is nominated to which node.
+
+    Attributes:
+        changes: counts the changes.
+    """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._nodes: dict[str, dict[str, PodInfo]] = {}
         self._node_of: dict[str, str] = {}
 
@@ -26,6 +31,7 @@ class Nominator:
         """Nominates a pod to a node (empty: to none); the other node that it was nominated to before, if any."""
         before = self.remove(pod.uid)
         if node:
+            self.changes += 1
             self._nodes.setdefault(node, {})[pod.uid] = pod
             self._node_of[pod.uid] = node
         return before if before != node else None
@@ -34,6 +40,7 @@ class Nominator:
         """Ends a pod's nomination; the node it was for, or None when there was none."""
         node = self._node_of.pop(uid, None)
         if node is not None:
+            self.changes += 1
             del self._nodes[node][uid]
             if not self._nodes[node]:
                 del self._nodes[node]

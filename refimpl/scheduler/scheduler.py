@@ -34,6 +34,7 @@ from refimpl.scheduler.nominator import Nominator
 from refimpl.scheduler.podinfo import PodInfo
 from refimpl.scheduler.preemption import Candidate, Preemption
 from refimpl.scheduler.recorder import SchedulerEvents
+from refimpl.scheduler.refusals import Refusals
 from refimpl.scheduler.schedulingqueue import QueuedPod, SchedulingQueue
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class Term:
     nominator: Nominator = attrs.field(factory=Nominator, init=False)
     queue: SchedulingQueue = attrs.field(init=False)
     algorithm: Algorithm = attrs.field(init=False)
+    refusals: Refusals = attrs.field(init=False)
     preemption: Preemption = attrs.field(init=False)
     events: SchedulerEvents = attrs.field(init=False)
     binder: Binder = attrs.field(init=False)
@@ -119,6 +121,7 @@ class Term:
         self.queue = SchedulingQueue(clock, config)
         view = ClusterView(self.cache, watched)
         self.algorithm = Algorithm(self.cache, self.nominator, view, config, clock.random)
+        self.refusals = Refusals(self.cache, self.nominator)
         self.preemption = Preemption(self.cache, self.nominator, view, budgets.list, config, clock.random)
         self.events = SchedulerEvents(client, clock, config.scheduler_name, self.instance)
         self.binder = Binder(client, clock)
@@ -149,6 +152,11 @@ class Term:
             self.queue.flush_leftover()
 
     async def _schedule_one(self, queued: QueuedPod, group: asyncio.TaskGroup) -> None:
+        known = self.refusals.recall(queued.pod)
+        if known:
+            self.queue.unschedulable(queued)
+            await self._say_unschedulable(queued.pod, known, nomination="")
+            return
         try:
             decision = self.algorithm.schedule(queued.pod)
         except Exception as error:
@@ -195,13 +203,19 @@ class Term:
         outcome = self.preemption.decide(pod, diagnosis)
         outranked = self._nominate(pod, outcome.nomination, outcome.candidate)
         message = attrs.evolve(diagnosis, preemption=outcome.message).message
-        self.queue.unschedulable(queued, far_sighted=depends_on_others(diagnosis), held=outcome.candidate is not None)
-        self.events.failed(pod, message)
-        await say_unscheduled(
-            self.client, self.clock, pod, reason=UNSCHEDULABLE, message=message, nomination=outcome.nomination
-        )
+        far_sighted = depends_on_others(diagnosis)
+        self.queue.unschedulable(queued, far_sighted=far_sighted, held=outcome.candidate is not None)
+        if outcome.candidate is None and not far_sighted:
+            self.refusals.remember(pod, message)
+        await self._say_unschedulable(pod, message, outcome.nomination)
         if outcome.candidate is not None:
             group.create_task(self._make_room(pod, outcome.candidate, outranked), name=f"preempt for {pod.name}")
+
+    async def _say_unschedulable(self, pod: PodInfo, message: str, nomination: str | None) -> None:
+        self.events.failed(pod, message)
+        await say_unscheduled(
+            self.client, self.clock, pod, reason=UNSCHEDULABLE, message=message, nomination=nomination
+        )
 
     def _nominate(self, pod: PodInfo, nomination: str | None, candidate: Candidate | None) -> list[PodInfo]:
         """Takes over a nomination; the less important pods that lose theirs by it."""

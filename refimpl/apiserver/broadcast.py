@@ -17,7 +17,7 @@ Interest = tuple[str, str]
 ALL: Interest = ("", "")
 NODE_FIELD = "spec.nodeName"
 
-_TRIM_AT = 256
+_TRIM_EVERY = 256
 MAX_BEHIND = 8192
 """Changes a watcher may be behind before it is dropped."""
 
@@ -101,7 +101,7 @@ class Group:
     def take(self, watcher: Watcher) -> Sequence[Change]:
         """The changes a watcher has not taken yet."""
         start = watcher.position - self._base
-        if start >= len(self._changes) or watcher.dropped:
+        if start >= len(self._changes) or watcher not in self._watchers:
             return ()
         watcher.position = self._base + len(self._changes)
         taken = self._changes[start:]
@@ -112,7 +112,7 @@ class Group:
 
     def publish(self, change: Change) -> None:
         """Offers a change to every watcher of the group."""
-        if len(self._changes) >= _TRIM_AT:
+        if len(self._changes) % _TRIM_EVERY == _TRIM_EVERY - 1:
             self._trim()
         self._changes.append(change)
         for watcher in self._watchers:

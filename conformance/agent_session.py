@@ -20,7 +20,7 @@ from conformance.plays import Plays
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
-from conformance.scenario import Scenario
+from conformance.scenario import NODE, Scenario
 from conformance.verdict import Unsupported
 
 
@@ -90,6 +90,10 @@ class AgentSession:
         finally:
             await self._stack.aclose()
         return []
+
+    def about(self) -> dict[str, object]:
+        """What a saved history says of its run."""
+        return {"side": NODE, "run": self.run_id, "timing": attrs.asdict(self.timing)}
 
     def history(self) -> History:
         """Everything seen so far, of all scenarios."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -14,7 +15,9 @@ from conformance.catalogue import Catalogue
 from conformance.clock import stopwatch
 from conformance.collect import Entry
 from conformance.driver import AgentTarget
+from conformance.record import files
 from conformance.record.history import History
+from conformance.replay import ReplaySession, ReplayTarget
 from conformance.report.explain import AnySeen, explain, repeat_line
 from conformance.report.results import Report, Result
 from conformance.scenario import MASTER, Scenario
@@ -22,7 +25,7 @@ from conformance.session import Session
 from conformance.target import Target
 from conformance.verdict import Judgement, SuiteError, Unsupported, Verdict
 
-AnyTarget = Target | AgentTarget
+AnyTarget = Target | AgentTarget | ReplayTarget
 
 
 class AnySession(Protocol):
@@ -52,6 +55,10 @@ class AnySession(Protocol):
 
     def history(self) -> History:
         """Everything seen so far."""
+        ...
+
+    def about(self) -> dict[str, object]:
+        """What a saved history says of its run."""
         ...
 
 
@@ -125,9 +132,9 @@ class Engine:
             self._runner.close()
             self._took = stopwatch() - self._began
 
-    def history(self) -> History:
-        """Everything seen so far."""
-        return self._runner.run(_now(self._session.history))
+    def save_history(self, path: Path) -> None:
+        """Writes everything seen so far."""
+        files.save(self._runner.run(_now(self._session.history)), path, self._session.about())
 
     def report(self) -> Report:
         """The run as far as it went."""
@@ -178,6 +185,8 @@ class Engine:
 
 
 def _session(side: str, target: AnyTarget, seed: int, settings: Mapping[str, float]) -> AnySession:
+    if isinstance(target, ReplayTarget):
+        return ReplaySession(target)
     if side == MASTER:
         return Session(target, seed=seed, settings=settings)  # type: ignore[arg-type]
     return AgentSession(target, seed=seed, settings=settings)  # type: ignore[arg-type]

@@ -32,6 +32,9 @@ def add(parser: pytest.Parser) -> None:
     group.addoption("--strict-should", action="store_true", help="a SHOULD that is missed fails the run")
     group.addoption("--report-json", type=Path, default=None, metavar="FILE", help="write the results as JSON")
     group.addoption("--history-out", type=Path, default=None, metavar="FILE", help="write everything that was seen")
+    group.addoption(
+        "--replay", type=Path, default=None, metavar="FILE", help="judge such a file again; no target needed"
+    )
 
 
 def seed(config: pytest.Config) -> int:

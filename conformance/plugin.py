@@ -17,6 +17,7 @@ from conformance.collect import check, collect
 from conformance.engine import AnyTarget
 from conformance.interrupt import sigterm_as_ctrl_c
 from conformance.items import CaseItem
+from conformance.replay import ReplayTarget
 from conformance.report import json_file
 from conformance.report.results import Report, Result, worst
 from conformance.report.summary import reasons, summary
@@ -87,6 +88,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _targets(config: pytest.Config) -> dict[str, AnyTarget]:
+    replay: Path | None = config.getoption("--replay")
+    if replay:
+        return {MASTER: ReplayTarget(replay)}
     try:
         found = {
             MASTER: config.hook.pytest_conformance_target(config=config),

@@ -8,7 +8,6 @@ from pathlib import Path
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry
 from conformance.engine import AnyTarget, Engine
-from conformance.record import files
 from conformance.report.results import Report, Result
 
 
@@ -72,7 +71,7 @@ class Runs:
         try:
             if self._history_out and engine.started:
                 path = self._history_out
-                files.save(engine.history(), path.with_stem(f"{path.stem}-{side}") if self._ended else path)
+                engine.save_history(path.with_stem(f"{path.stem}-{side}") if self._ended else path)
         finally:
             engine.close()
             if engine.started:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
+import attrs
+
 from conformance import probe, timing
 from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
@@ -19,7 +21,7 @@ from conformance.plays import Plays
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
-from conformance.scenario import Scenario
+from conformance.scenario import MASTER, Scenario
 from conformance.target import Connection, Facts, Target
 from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
@@ -114,6 +116,18 @@ class Session:
             for client in self._clients:
                 await client.aclose()
             await self._stack.aclose()
+
+    def about(self) -> dict[str, object]:
+        """What a saved history needs to be judged again."""
+        facts = {**attrs.asdict(self.facts), "resources": sorted(self.facts.resources)}
+        return {
+            "side": MASTER,
+            "run": self.run_id,
+            "address": self.address,
+            "curl": self.curl,
+            "facts": facts,
+            "timing": attrs.asdict(self.timing),
+        }
 
     def history(self) -> History:
         """Everything seen so far, of all scenarios."""

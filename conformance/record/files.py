@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,22 @@ class HistoryFileError(Exception):
     """The file is no history, or a truncated one; the text says where."""
 
 
-def save(history: History, path: Path) -> None:
-    """Writes a history; the same history always gives the same bytes."""
+def save(history: History, path: Path, about: Mapping[str, Any] | None = None) -> None:
+    """Writes a history; the same history always gives the same bytes.
+
+    Args:
+        history: what was seen.
+        path: of the file.
+        about: what is known of the run, as JSON values; needed to judge the history again.
+    """
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines(history))
+        file.writelines(line + "\n" for line in lines(history, about))
 
 
-def lines(history: History) -> Iterator[str]:
+def lines(history: History, about: Mapping[str, Any] | None = None) -> Iterator[str]:
     """The lines of the file: a head, the facts, and a foot that proves the file is whole."""
-    yield _line("head", {"format": _FORMAT, "epoch": history.epoch.isoformat(), "until": history.until})
+    head = {"format": _FORMAT, "epoch": history.epoch.isoformat(), "until": history.until, "about": about or {}}
+    yield _line("head", head)
     count = 0
     for name, facts in _facts(history):
         for fact in facts:
@@ -37,8 +44,8 @@ def lines(history: History) -> Iterator[str]:
     yield _line("foot", {"facts": count})
 
 
-def load(path: Path) -> History:
-    """Reads a history.
+def load(path: Path) -> tuple[History, dict[str, Any]]:
+    """Reads a history, and what the file says of its run.
 
     Raises:
         HistoryFileError: not a history, or cut off.
@@ -54,7 +61,7 @@ def load(path: Path) -> History:
             found[name].append(_TYPES[name](**row))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise HistoryFileError(f"{path}: not a history: {error}") from error
-    return History(
+    history = History(
         epoch=datetime.fromisoformat(head["epoch"]),
         until=head["until"],
         events=tuple(found["event"]),
@@ -63,6 +70,7 @@ def load(path: Path) -> History:
         exchanges=tuple(found["exchange"]),
         gaps=tuple(found["gap"]),
     )
+    return history, head["about"]
 
 
 def _facts(history: History) -> tuple[tuple[str, tuple[Any, ...]], ...]:

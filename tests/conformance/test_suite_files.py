@@ -36,8 +36,8 @@ histories = st.builds(
 @given(histories)
 def test_what_is_saved_is_read_back(tmp_path_factory: pytest.TempPathFactory, history: History):
     path = tmp_path_factory.mktemp("history") / "run.jsonl"
-    files.save(history, path)
-    assert files.load(path) == history
+    files.save(history, path, {"run": "abc"})
+    assert files.load(path) == (history, {"run": "abc"})
 
 
 @given(histories)

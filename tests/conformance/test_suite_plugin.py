@@ -240,3 +240,16 @@ def test_choosing_a_driver_chooses_the_node_s_cases(pytester: pytest.Pytester):
     result = ran(pytester, *cases, "--driver", "reference")
     result.stdout.fnmatch_lines(["*deselected*"])
     assert "target reference (" not in result.stdout.str()
+
+
+def test_a_saved_history_is_judged_again_without_a_target(session: pytest.Pytester):
+    ran(session, "--history-out", "run.jsonl")
+    again = ran(session, "--replay", "run.jsonl", "-k", "test_pass or test_fail or test_warning")
+    again.stdout.fnmatch_lines(["target history run.jsonl (v1.*", "1 pass, 1 fail, 1 warning in*"])
+
+
+def test_only_histories_are_judged_again(session: pytest.Pytester):
+    (session.path / "run.jsonl").write_text("hello\n")
+    result = ran(session, "--replay", "run.jsonl")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: run.jsonl: not a history*"])

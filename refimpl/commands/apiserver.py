@@ -14,6 +14,7 @@ from pathlib import Path
 
 from refimpl.api.http import ADMIN, User
 from refimpl.apiserver import asgi, authentication, pki
+from refimpl.apiserver.kubeletclient import KubeletClient
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
@@ -46,11 +47,13 @@ def main(arguments: Sequence[str]) -> int:
         listener = asgi.listen(host, port)
         address = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         security, tls = _trust(options, host, clock)
+        kubelets = KubeletClient()
         server = ApiServer(
             _store(options.store),
             clock,
             security=security,
             settings=from_flags(Settings, options),
+            kubelets=kubelets,
         )
         try:
             await server.start()
@@ -62,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
             await asgi.serve(server, listener, tls=tls, ready=lambda: announce(f"apiserver listens on {url}"))
         finally:
             await server.close()
+            await kubelets.aclose()
 
     return serve("apiserver", service, options)
 

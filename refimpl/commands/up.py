@@ -18,8 +18,10 @@ from pathlib import Path
 
 import attrs
 
+from refimpl.clock import Clock
 from refimpl.commands import components
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.kubelet.live import kill_leftovers
 
 _READY_WITHIN = 30.0
 _STOP_WITHIN = 8.0
@@ -140,6 +142,8 @@ class Supervisor:
         *rest, master = reversed(self._components)
         await asyncio.gather(*(component.stop() for component in rest))
         await master.stop()
+        for root in sorted((self._directory / "nodes").glob("*")):
+            await kill_leftovers(Clock(), root)
 
     def _what_to_try(self) -> str:
         pids = "\n".join(

@@ -1,0 +1,72 @@
+"""The API server's own client: it fetches logs from kubelets and passes them on, streamed where they are followed.
+
+A kubelet's certificate is not verified, as kube-apiserver does not without `--kubelet-certificate-authority`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+
+import httpx
+
+from refimpl.api.errors import ApiError, failure
+from refimpl.api.http import Request, Response
+from refimpl.apiserver.kubelets import Location
+
+_CONNECT_TIMEOUT = 5.0
+
+
+class KubeletClient:
+    """Sends requests to kubelets; a `refimpl.apiserver.kubelets.Kubelets`."""
+
+    def __init__(self) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._http = httpx.AsyncClient(
+            verify=context, trust_env=False, timeout=httpx.Timeout(_CONNECT_TIMEOUT, read=None)
+        )
+
+    async def __call__(self, location: Location, request: Request) -> Response:
+        """Asks a kubelet.
+
+        Args:
+            location: which one, and for what.
+            request: as the API server got it; its query is passed on.
+
+        Raises:
+            ApiError: 500 when the kubelet cannot be reached.
+        """
+        url = f"https://{_host(location.host)}:{location.port}{location.path}"
+        sent = self._http.build_request(request.method, url, params=list(request.query), content=request.body)
+        try:
+            answer = await self._http.send(sent, stream=True)
+        except httpx.HTTPError as error:
+            raise _unreachable(location, error) from error
+        headers = tuple((name, answer.headers[name]) for name in ("content-type",) if name in answer.headers)
+        return Response(answer.status_code, _chunks(answer), headers)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._http.aclose()
+
+
+async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes; a kubelet that dies in the middle ends it."""
+    try:
+        async for chunk in answer.aiter_bytes():
+            yield chunk
+    except httpx.HTTPError:
+        return
+    finally:
+        await answer.aclose()
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _unreachable(location: Location, error: httpx.HTTPError) -> ApiError:
+    why = "connect: connection refused" if isinstance(error, httpx.ConnectError) else str(error) or "i/o timeout"
+    return failure(500, "", f'Get "{location.url}": dial tcp {location.host}:{location.port}: {why}')

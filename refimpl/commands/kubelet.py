@@ -1,0 +1,49 @@
+"""`node-contract kubelet`: one node alone; it joins any API server, a real one too.
+
+A stopped kubelet leaves its containers running, as a real one does; the next one on the same root directory finds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+from refimpl.clock import Clock
+from refimpl.commands.flags import add_flags, from_flags
+from refimpl.commands.joining import add_kubeconfig_flags, join
+from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.kubelet.config import ConfigError, KubeletConfig
+from refimpl.kubelet.live import kill_leftovers, live_kubelet, open_endpoint, run_live
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The `kubelet` command."""
+    parser = argparse.ArgumentParser(prog="node-contract kubelet", description=__doc__)
+    add_kubeconfig_flags(parser)
+    parser.add_argument(
+        "--container-runtime", choices=("process", "simulated"), default="process", help="what runs the containers"
+    )
+    parser.add_argument("--client-ca-file", type=Path, metavar="FILE", help="who may ask this kubelet for logs")
+    add_flags(parser, KubeletConfig)
+    add_common_flags(parser)
+    options = parser.parse_args(arguments)
+
+    async def service() -> None:
+        config = from_flags(KubeletConfig, options)
+        clock = Clock()
+        async with aclosing(join(options, "kubelet")) as client:
+            try:
+                kubelet = live_kubelet(client, clock, config, options.container_runtime)
+            except ConfigError as error:
+                raise Refused(str(error)) from None
+            endpoint = open_endpoint(kubelet, options.client_ca_file)
+            announce(f"kubelet {kubelet.name} serves on https://{endpoint.address}:{endpoint.port}")
+            try:
+                await run_live(kubelet, endpoint, clock)
+            finally:
+                if options.with_parent and config.root_dir:
+                    await kill_leftovers(clock, Path(config.root_dir))
+
+    return serve("kubelet", service, options)

@@ -1,7 +1,8 @@
 """The event recorder: tells people what a component did, best effort and never in the way.
 
 Events are queued and written by a background task. Equal events are counted on one object instead of repeated, as
-client-go's correlator does. A failing events API costs events, nothing else.
+client-go's correlator does, and one object gets only so many: 25 at once and one more every five minutes. A failing
+events API costs events, nothing else.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _QUEUE_LIMIT = 1000
 _REMEMBERED = 4096
+_BURST = 25
+_REFILL_SECONDS = 300.0
 
 
 @attrs.frozen
@@ -35,6 +38,37 @@ class _Said:
     type: str
     reason: str
     message: str
+
+
+@attrs.define
+class _Bucket:
+    """What one object may still be told of."""
+
+    tokens: float
+    since: float
+
+
+class SpamFilter:
+    """Keeps a component from drowning one object in events, as client-go's `EventSourceObjectSpamFilter` does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[tuple[str, ...], _Bucket] = OrderedDict()
+
+    def admits(self, reference: Object) -> bool:
+        """Whether one more event about the object may be written now; takes its token."""
+        key = tuple(str(reference.get(field, "")) for field in ("kind", "namespace", "name", "uid"))
+        now = self._clock.monotonic()
+        bucket = self._buckets.setdefault(key, _Bucket(_BURST, now))
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > _REMEMBERED:
+            self._buckets.popitem(last=False)
+        bucket.tokens = min(_BURST, bucket.tokens + (now - bucket.since) / _REFILL_SECONDS)
+        bucket.since = now
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
 
 
 class EventRecorder:
@@ -53,6 +87,7 @@ class EventRecorder:
         self._source = {"component": component, "host": host} if host else {"component": component}
         self._queue: asyncio.Queue[Object] = asyncio.Queue(_QUEUE_LIMIT)
         self._known: OrderedDict[_Said, Object] = OrderedDict()
+        self._spam = SpamFilter(clock)
 
     def event(self, about: Object, kind: str, reason: str, message: str) -> None:
         """Queues an event.
@@ -64,6 +99,8 @@ class EventRecorder:
             message: the sentence for people.
         """
         reference = reference_to(about)
+        if not self._spam.admits(reference):
+            return
         now = self._clock.timestamp()
         namespace = reference.get("namespace") or "default"
         body: Object = {

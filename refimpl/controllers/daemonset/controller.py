@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.meta import controller_of, is_terminating, labels
+from refimpl.api.meta import is_terminating
 from refimpl.api.resources import CONTROLLERREVISIONS, DAEMONSETS, NODES, PODS
-from refimpl.api.selectors import from_object
+from refimpl.api.selectors import LabelSelector, from_object
 from refimpl.api.taints import taints_of
 from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
@@ -29,7 +29,7 @@ from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.backoff import Backoff
-from refimpl.controllers.workloads.changes import any_of, keyed, split
+from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
 from refimpl.controllers.workloads.owners import (
     BY_CONTROLLER,
@@ -37,10 +37,10 @@ from refimpl.controllers.workloads.owners import (
     by_controller,
     by_namespace,
     claim,
-    controller_uid,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import PodControl, namespace_is_going, side_by_side, slow_start, take
+from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.revisions import expendable, hash_of, history_of
 from refimpl.controllers.workloads.workers import run_workers
 
@@ -72,7 +72,15 @@ class DaemonSetController:
         self._daemonsets.add_handler(keyed(self._queue.add))
         self._daemonsets.add_handler(split(self._gone))
         self._nodes.add_handler(self._node_changed)
-        self._pods.add_handler(split(self._pod_changed))
+        watch = PodWatch(
+            DAEMONSETS,
+            self._daemonsets,
+            self._queue,
+            _selector,
+            expectations=self._expectations,
+            facts=_pod_facts,
+        )
+        self._pods.add_handler(watch)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -112,7 +120,7 @@ class DaemonSetController:
         metadata = daemonset["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = claim(daemonset, from_object(daemonset["spec"]["selector"]), (*held, *orphans))
+        claims = claim(daemonset, _selector(daemonset), (*held, *orphans))
         mine = await take(self._client, DAEMONSETS, PODS, daemonset, claims)
         now = self._clock.now()
         return View(
@@ -188,30 +196,9 @@ class DaemonSetController:
             if before != after:
                 self._queue.add(key_of(daemonset))
 
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and _pod_facts(old) == _pod_facts(new):
-            return
-        pod = any_of(old, new)
-        holder = controller_uid(pod)
-        if holder and (new is None or is_terminating(new)):
-            self._expectations.deleted(holder, pod["metadata"]["uid"])
-        elif holder and old is None:
-            self._expectations.created(holder)
-        for one in (old, new):
-            self._wake_controller(one)
-        if new is not None and not holder:
-            for daemonset in self._daemonsets.by_index(BY_NAMESPACE, new["metadata"]["namespace"]):
-                if from_object(daemonset["spec"]["selector"]).matches(labels(new)):
-                    self._queue.add(key_of(daemonset))
 
-    def _wake_controller(self, pod: Object | None) -> None:
-        reference = controller_of(pod) if pod is not None else None
-        if pod is None or reference is None:
-            return
-        namespace = pod["metadata"]["namespace"]
-        daemonset = self._daemonsets.get(reference["name"], namespace)
-        if daemonset is not None and daemonset["metadata"]["uid"] == reference["uid"]:
-            self._queue.add((namespace, reference["name"]))
+def _selector(daemonset: Object) -> LabelSelector:
+    return from_object(daemonset["spec"]["selector"])
 
 
 def _updates(daemonset: Object) -> bool:

@@ -29,7 +29,7 @@ from refimpl.controllers.disruption.budget import (
 )
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads import pods
-from refimpl.controllers.workloads.changes import keyed, split
+from refimpl.controllers.workloads.changes import any_of, keyed, split
 from refimpl.controllers.workloads.owners import BY_NAMESPACE, by_namespace, controller_uid
 from refimpl.controllers.workloads.selection import SELECTABLE, selected
 from refimpl.controllers.workloads.workers import run_workers
@@ -126,11 +126,14 @@ class DisruptionController:
         return owner
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        namespace = any_of(old, new)["metadata"]["namespace"]
+        if not any(True for _ in self._budgets.by_index(BY_NAMESPACE, namespace)):
+            return
         if old is not None and new is not None and pods.standing(old) == pods.standing(new):
             return
         for pod in (old, new):
             if pod is not None:
-                self._wake_budgets(pod["metadata"]["namespace"], pod)
+                self._wake_budgets(namespace, pod)
 
     def _owner_changed(self, old: Object | None, new: Object | None) -> None:
         """A controller that was scaled changes what its pods' budgets demand."""

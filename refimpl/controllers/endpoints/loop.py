@@ -15,10 +15,16 @@ from refimpl.client.informer import Key, key_of
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.endpoints import backends
 from refimpl.controllers.runner import ControllerContext
-from refimpl.controllers.workloads.changes import keyed, split
+from refimpl.controllers.workloads.changes import any_of, keyed, split
 from refimpl.controllers.workloads.owners import BY_NAMESPACE, by_namespace
 from refimpl.controllers.workloads.selection import SELECTABLE, selected
 from refimpl.controllers.workloads.workers import run_workers
+
+SETTLE_SECONDS = 0.01
+"""Pods change in crowds, and what is published about a crowd is one large object: a moment's patience saves writes.
+
+kube-controller-manager has the same effect from the limit on its request rate.
+"""
 
 
 class ServiceLoop(ABC):
@@ -34,7 +40,7 @@ class ServiceLoop(ABC):
 
     def __init__(self, context: ControllerContext, batch_period: float, concurrent_syncs: int) -> None:
         self._client = context.client
-        self._batch_period = batch_period
+        self._batch_period = max(batch_period, SETTLE_SECONDS)
         self._concurrent_syncs = concurrent_syncs
         self._queue: WorkQueue[Key] = WorkQueue(context.clock)
         self._services = context.informers.informer(SERVICES, {BY_NAMESPACE: by_namespace})
@@ -56,10 +62,11 @@ class ServiceLoop(ABC):
         return selected(self._pods, service["metadata"]["namespace"], selector)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        services = list(self._services.by_index(BY_NAMESPACE, any_of(old, new)["metadata"]["namespace"]))
+        if not services:
+            return
         if old is not None and new is not None and backends.standing(old) == backends.standing(new):
             return
-        pod = new if new is not None else old
-        assert pod is not None
-        for service in self._services.by_index(BY_NAMESPACE, pod["metadata"]["namespace"]):
+        for service in services:
             if any(one is not None and backends.selects(service, one) for one in (old, new)):
                 self._queue.add_after(key_of(service), self._batch_period)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.meta import controller_of, finalizers, is_terminating, labels
+from refimpl.api.meta import finalizers, labels
 from refimpl.api.resources import JOBS, PODS
 from refimpl.api.selectors import LabelSelector, from_map, from_object
-from refimpl.client.informer import Key
+from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.job.census import FINALIZER, Census
@@ -19,9 +19,16 @@ from refimpl.controllers.job.census import take as count
 from refimpl.controllers.job.reconcile import Decision, Failures, is_over, recent, reconcile
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads import pods
-from refimpl.controllers.workloads.changes import any_of, keyed, split
+from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, by_controller, claim, controller_uid, orphans_of
+from refimpl.controllers.workloads.owners import (
+    BY_CONTROLLER,
+    BY_NAMESPACE,
+    by_controller,
+    by_namespace,
+    claim,
+    orphans_of,
+)
 from refimpl.controllers.workloads.podcontrol import (
     PodControl,
     namespace_is_going,
@@ -30,6 +37,7 @@ from refimpl.controllers.workloads.podcontrol import (
     slow_start,
     take,
 )
+from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.workers import run_workers
 
 JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
@@ -57,11 +65,13 @@ class JobController:
         self._written: dict[str, int] = {}
         self._queue: WorkQueue[Key] = WorkQueue(context.clock)
         self._orphans: WorkQueue[Key] = WorkQueue(context.clock)
-        self._jobs = context.informers.informer(JOBS)
+        self._jobs = context.informers.informer(JOBS, {BY_NAMESPACE: by_namespace})
         self._pods = context.informers.informer(PODS, {BY_CONTROLLER: by_controller})
         self._jobs.add_handler(keyed(self._queue.add))
         self._jobs.add_handler(split(self._job_gone))
-        self._pods.add_handler(split(self._pod_changed))
+        self._watch = PodWatch(JOBS, self._jobs, self._queue, _selector, expectations=self._expectations, facts=_facts)
+        self._pods.add_handler(self._watch)
+        self._pods.add_handler(self._pod_seen)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -104,7 +114,7 @@ class JobController:
             ApiError, Unreachable: refused; to be tried again.
         """
         pod = self._pods.get(key[1], key[0])
-        if pod is not None and FINALIZER in finalizers(pod) and self._job_of(pod) is None:
+        if pod is not None and FINALIZER in finalizers(pod) and self._watch.owner_of(pod) is None:
             await self._release([pod])
 
     async def _mine(self, job: Object) -> tuple[Object, ...]:
@@ -170,13 +180,6 @@ class JobController:
         """Whether the cache is behind our own last write: pods that it counts would be forgotten, and made again."""
         return int(job["metadata"]["resourceVersion"]) < self._written.get(job["metadata"]["uid"], 0)
 
-    def _job_of(self, pod: Object) -> Object | None:
-        reference = controller_of(pod)
-        if reference is None or reference["kind"] != JOBS.kind:
-            return None
-        job = self._jobs.get(reference["name"], pod["metadata"]["namespace"])
-        return job if job is not None and job["metadata"]["uid"] == reference["uid"] else None
-
     def _job_gone(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
             uid = old["metadata"]["uid"]
@@ -186,20 +189,10 @@ class JobController:
             for pod in self._pods.by_index(BY_CONTROLLER, uid):
                 self._orphans.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
 
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        pod = any_of(old, new)
-        if old is not None and new is not None and _facts(old) == _facts(new):
-            return
-        holder = controller_uid(pod)
-        if holder and (new is None or is_terminating(new)):
-            self._expectations.deleted(holder, pod["metadata"]["uid"])
-        elif holder and old is None:
-            self._expectations.created(holder)
-        job = self._job_of(pod)
-        if job is not None:
-            self._queue.add((job["metadata"]["namespace"], job["metadata"]["name"]))
-        elif new is not None and FINALIZER in finalizers(new):
-            self._orphans.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+    def _pod_seen(self, old: Object | None, new: Object | None) -> None:
+        """A pod that is still held for a Job that is gone would stay for ever."""
+        if new is not None and FINALIZER in finalizers(new) and self._watch.owner_of(new) is None:
+            self._orphans.add(key_of(new))
 
 
 def _facts(pod: Object) -> tuple[object, ...]:

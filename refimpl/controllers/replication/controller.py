@@ -11,7 +11,6 @@ from functools import partial
 import attrs
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.meta import controller_of, is_terminating, labels
 from refimpl.api.resources import PODS, REPLICASETS, REPLICATIONCONTROLLERS, Resource
 from refimpl.api.selectors import NOTHING, LabelSelector, from_map, from_object
 from refimpl.client.informer import Key, key_of
@@ -40,7 +39,7 @@ from refimpl.controllers.workloads.podcontrol import (
     slow_start,
     take,
 )
-from refimpl.controllers.workloads.pods import standing
+from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.workers import run_workers
 
 
@@ -101,7 +100,8 @@ class ReplicaController:
         self._owners = context.informers.informer(kind.resource, indexes)
         self._pods = context.informers.informer(PODS, {BY_CONTROLLER: by_controller})
         self._owners.add_handler(split(self._owner_changed))
-        self._pods.add_handler(split(self._pod_changed))
+        watch = PodWatch(kind.resource, self._owners, self._queue, kind.selector, expectations=self._expectations)
+        self._pods.add_handler(watch)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -187,41 +187,6 @@ class ReplicaController:
         if new is None and old is not None:
             self._expectations.forget(old["metadata"]["uid"])
         self._queue.add(key_of(any_of(old, new)))
-
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and standing(old) == standing(new):
-            return
-        self._observe(old, new)
-        for pod in (old, new):
-            self._wake_controller(pod)
-        if new is not None and not controller_uid(new):
-            self._wake_matching(new)
-
-    def _observe(self, old: Object | None, new: Object | None) -> None:
-        """Tells the expectations what the cache has shown."""
-        pod = any_of(old, new)
-        holder = controller_uid(pod)
-        if not holder:
-            return
-        if new is None or is_terminating(new):
-            self._expectations.deleted(holder, pod["metadata"]["uid"])
-        elif old is None:
-            self._expectations.created(holder)
-
-    def _wake_controller(self, pod: Object | None) -> None:
-        reference = controller_of(pod) if pod is not None else None
-        if pod is None or reference is None:
-            return
-        namespace = pod["metadata"]["namespace"]
-        owner = self._owners.get(reference["name"], namespace)
-        if owner is not None and owner["metadata"]["uid"] == reference["uid"]:
-            self._queue.add((namespace, reference["name"]))
-
-    def _wake_matching(self, orphan: Object) -> None:
-        present = labels(orphan)
-        for owner in self._owners.by_index(BY_NAMESPACE, orphan["metadata"]["namespace"]):
-            if self._kind.selector(owner).matches(present):
-                self._queue.add(key_of(owner))
 
 
 def replica_sets(context: ControllerContext) -> ReplicaController:

@@ -6,10 +6,9 @@ Source: kube-controller-manager 1.36 `stateful_set.go`, `stateful_pod_control.go
 from __future__ import annotations
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.meta import controller_of, labels
 from refimpl.api.resources import CONTROLLERREVISIONS, PERSISTENTVOLUMECLAIMS, PODS, STATEFULSETS
-from refimpl.api.selectors import from_object
-from refimpl.client.informer import Key, key_of
+from refimpl.api.selectors import LabelSelector, from_object
+from refimpl.client.informer import Key
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.runner import ControllerContext
@@ -17,17 +16,17 @@ from refimpl.controllers.statefulset.identity import claims_of, new_pod, ordinal
 from refimpl.controllers.statefulset.reconcile import Decision, View, calculate_status, reconcile
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.actions import delete
-from refimpl.controllers.workloads.changes import keyed, split
+from refimpl.controllers.workloads.changes import keyed
 from refimpl.controllers.workloads.owners import (
     BY_CONTROLLER,
     BY_NAMESPACE,
     by_controller,
     by_namespace,
     claim,
-    controller_uid,
     orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
+from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.revisions import History, expendable, hash_of, history_of
 from refimpl.controllers.workloads.workers import run_workers
 
@@ -56,7 +55,7 @@ class StatefulSetController:
         self._claims = informers.informer(PERSISTENTVOLUMECLAIMS)
         self._revisions = informers.informer(CONTROLLERREVISIONS, {BY_CONTROLLER: by_controller})
         self._sets.add_handler(keyed(self._queue.add))
-        self._pods.add_handler(split(self._pod_changed))
+        self._pods.add_handler(PodWatch(STATEFULSETS, self._sets, self._queue, _selector))
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -96,7 +95,7 @@ class StatefulSetController:
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
         candidates = [pod for pod in (*held, *orphans) if ordinal_of(statefulset, pod) is not None]
-        claims = claim(statefulset, from_object(statefulset["spec"]["selector"]), candidates)
+        claims = claim(statefulset, _selector(statefulset), candidates)
         return await take(self._client, STATEFULSETS, PODS, statefulset, claims)
 
     async def _carry_out(self, view: View, decision: Decision, current: Object, update: Object) -> None:
@@ -164,22 +163,6 @@ class StatefulSetController:
         if seconds and status["availableReplicas"] != status.get("readyReplicas", 0):
             self._queue.add_after(key, seconds)
 
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and pods.standing(old) == pods.standing(new):
-            return
-        for one in (old, new):
-            self._wake_controller(one)
-        if new is not None and not controller_uid(new):
-            present = labels(new)
-            for one in self._sets.by_index(BY_NAMESPACE, new["metadata"]["namespace"]):
-                if from_object(one["spec"]["selector"]).matches(present):
-                    self._queue.add(key_of(one))
 
-    def _wake_controller(self, pod: Object | None) -> None:
-        reference = controller_of(pod) if pod is not None else None
-        if pod is None or reference is None:
-            return
-        namespace = pod["metadata"]["namespace"]
-        owner = self._sets.get(reference["name"], namespace)
-        if owner is not None and owner["metadata"]["uid"] == reference["uid"]:
-            self._queue.add((namespace, reference["name"]))
+def _selector(statefulset: Object) -> LabelSelector:
+    return from_object(statefulset["spec"]["selector"])

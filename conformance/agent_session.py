@@ -46,8 +46,8 @@ class AgentSession:
         self._plays: Plays[AgentSeen] = Plays()
         self._logs: list[Log] = []
 
-    async def start(self, scenarios: Iterable[Scenario]) -> None:
-        """Makes ready, and starts all scenarios.
+    async def open(self, scenarios: Iterable[Scenario]) -> None:
+        """Makes ready.
 
         Raises:
             TargetError: agents of this kind cannot be run here.
@@ -59,6 +59,9 @@ class AgentSession:
         known = {field.name for field in attrs.fields(AgentTiming)}
         settings = {**self._connection.timing, **self._settings}
         self.timing = AgentTiming(**{name: value for name, value in settings.items() if name in known})
+
+    async def play(self, scenarios: Iterable[Scenario]) -> None:
+        """Starts those scenarios that the agent's driver can play, all together."""
         for scenario in {scenario.name: scenario for scenario in scenarios}.values():
             if not self._missing(scenario):
                 self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))

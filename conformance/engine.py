@@ -23,9 +23,22 @@ from conformance.report.results import Report, Result
 from conformance.scenario import MASTER, Scenario
 from conformance.session import Session
 from conformance.target import Target
-from conformance.verdict import Judgement, SuiteError, Unsupported, Verdict
+from conformance.verdict import Judgement, Skipped, SuiteError, Unsupported, Verdict
 
 AnyTarget = Target | AgentTarget | ReplayTarget
+
+
+@attrs.frozen
+class Limits:
+    """What the user leaves out.
+
+    Attributes:
+        max_wait: scenarios that may take longer, in seconds, are not played.
+        without: profiles of requirements that the target does not claim.
+    """
+
+    max_wait: float | None = None
+    without: frozenset[str] = frozenset()
 
 
 class AnySession(Protocol):
@@ -37,8 +50,12 @@ class AnySession(Protocol):
     address: str
     curl: str
 
-    async def start(self, scenarios: Iterable[Scenario]) -> None:
-        """Opens the target and starts the scenarios."""
+    async def open(self, scenarios: Iterable[Scenario]) -> None:
+        """Opens the target and finds out what it is."""
+        ...
+
+    async def play(self, scenarios: Iterable[Scenario]) -> None:
+        """Starts the scenarios."""
         ...
 
     async def seen(self, scenario: Scenario) -> Any:
@@ -71,18 +88,27 @@ class Engine:
         book: the catalogue.
         seed: of all random choices.
         settings: timing settings that override what the target declares.
+        limits: what the user leaves out.
 
     Attributes:
         started: whether the target could be tested at all.
     """
 
     def __init__(
-        self, side: str, target: AnyTarget, book: Catalogue, *, seed: int, settings: Mapping[str, float]
+        self,
+        side: str,
+        target: AnyTarget,
+        book: Catalogue,
+        *,
+        seed: int,
+        settings: Mapping[str, float],
+        limits: Limits | None = None,
     ) -> None:
         self._target = target
         self._book = book
         self._seed = seed
         self._settings = settings
+        self._limits = limits or Limits()
         self._session = _session(side, target, seed, settings)
         self._results: list[Result] = []
         self._left: list[str] = []
@@ -99,21 +125,28 @@ class Engine:
         Raises:
             TargetError: the target cannot be tested.
         """
-        scenarios = [entry.case.scenario for entry in entries]
+        scenarios = list({entry.case.scenario.name: entry.case.scenario for entry in entries}.values())
         self._began = stopwatch()
+        self._runner.run(self._session.open(scenarios))
+        self.started = True
+        chosen = [scenario for scenario in scenarios if not self._too_long(scenario)]
+        self._longest = max((scenario.longest(self._session.timing) for scenario in chosen), default=0)
         try:
-            self._runner.run(self._session.start(scenarios))
-            self._longest = max((scenario.longest(self._session.timing) for scenario in scenarios), default=0)
+            self._runner.run(self._session.play(chosen))
         except SuiteError as error:
             self._broken = error
-        self.started = True
+
+    def announcement(self) -> str:
+        """What has begun, in one line: the run can be cleaned up by its id even if this process dies."""
+        session = self._session
+        return f"target {self._target.name}, run {session.run_id}: up to {self._longest:.0f} s by the target's settings"
 
     def result(self, entry: Entry) -> Result:
         """Waits for what the case reads, and asks it."""
         seen: AnySeen | None = None
         try:
             seen = self._seen(entry)
-        except (SuiteError, Unsupported) as error:
+        except (SuiteError, Unsupported, Skipped) as error:
             judgement = judging.without_verdict(error)
         else:
             judgement = judging.judge(entry.function, entry.case, seen, self._book)
@@ -156,11 +189,22 @@ class Engine:
             raise self._broken
         case = entry.case
         unbound = judging.out_of_era(case, self._session.facts.minor, self._book)
-        unbound = unbound or self._session.lacks(self._book[case.ids[0]].profile)
+        profile = self._book[case.ids[0]].profile
+        if profile in self._limits.without:
+            unbound = unbound or f"declared by --without {profile}"
+        unbound = unbound or self._session.lacks(profile)
         if unbound:
             raise Unsupported(unbound)
+        if self._too_long(case.scenario):
+            raise Skipped(self._too_long(case.scenario))
         found: AnySeen = self._runner.run(self._session.seen(case.scenario))
         return found
+
+    def _too_long(self, scenario: Scenario) -> str:
+        longest, limit = scenario.longest(self._session.timing), self._limits.max_wait
+        if limit is None or longest <= limit:
+            return ""
+        return f"scenario {scenario.name} may take {longest:.0f} s, more than --max-wait {limit:g}"
 
     def _result(self, entry: Entry, judgement: Judgement, seen: AnySeen | None) -> Result:
         text = ""

@@ -6,7 +6,17 @@ from typing import Any
 
 from conformance.catalogue import Catalogue
 from conformance.scenario import Case, Judge
-from conformance.verdict import Finding, Judgement, NotExercised, SuiteError, Unsupported, Verdict, Violation, place
+from conformance.verdict import (
+    Finding,
+    Judgement,
+    NotExercised,
+    Skipped,
+    SuiteError,
+    Unsupported,
+    Verdict,
+    Violation,
+    place,
+)
 
 
 def judge(function: Judge, case: Case, seen: Any, book: Catalogue) -> Judgement:
@@ -42,9 +52,14 @@ def _blind(seen: Any) -> str:
     return f"the watch on {longest.kind} was blind for {longest.until - longest.since:.1f} s ({longest.reason})"
 
 
-def without_verdict(error: NotExercised | Unsupported | SuiteError) -> Judgement:
+def without_verdict(error: NotExercised | Unsupported | Skipped | SuiteError) -> Judgement:
     """The judgement when nothing could be judged."""
-    verdicts = {NotExercised: Verdict.NOT_EXERCISED, Unsupported: Verdict.UNSUPPORTED, SuiteError: Verdict.SUITE_ERROR}
+    verdicts = {
+        NotExercised: Verdict.NOT_EXERCISED,
+        Unsupported: Verdict.UNSUPPORTED,
+        Skipped: Verdict.SKIPPED,
+        SuiteError: Verdict.SUITE_ERROR,
+    }
     about = error.about if isinstance(error, NotExercised) else ()
     return Judgement(verdicts[type(error)], (Finding("", str(error), None, about),))
 

@@ -8,6 +8,7 @@ import pytest
 
 from conformance import timing
 from conformance.clock import fresh_seed
+from conformance.engine import Limits
 
 
 def add(parser: pytest.Parser) -> None:
@@ -29,6 +30,16 @@ def add(parser: pytest.Parser) -> None:
         metavar="ID",
         help="run only the cases of this requirement; repeatable",
     )
+    group.addoption(
+        "--max-wait", type=float, default=None, metavar="SECONDS", help="skip scenarios that may take longer than this"
+    )
+    group.addoption(
+        "--without",
+        action="append",
+        default=[],
+        metavar="PROFILE",
+        help="a profile of requirements that the target does not claim, e.g. scheduler; repeatable",
+    )
     group.addoption("--strict-should", action="store_true", help="a SHOULD that is missed fails the run")
     group.addoption("--report-json", type=Path, default=None, metavar="FILE", help="write the results as JSON")
     group.addoption("--history-out", type=Path, default=None, metavar="FILE", help="write everything that was seen")
@@ -41,6 +52,11 @@ def seed(config: pytest.Config) -> int:
     """The seed to use."""
     given: int | None = config.getoption("--seed")
     return fresh_seed() if given is None else given
+
+
+def limits(config: pytest.Config) -> Limits:
+    """What to leave out."""
+    return Limits(config.getoption("--max-wait"), frozenset(config.getoption("--without")))
 
 
 def settings(config: pytest.Config) -> dict[str, float]:

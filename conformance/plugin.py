@@ -6,6 +6,7 @@ It does nothing in a session without cases.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         config.stash[_BOOK],
         seed=options.seed(config),
         settings=options.settings(config),
+        limits=options.limits(config),
+        announce=partial(_announce, config),
         history_out=config.getoption("--history-out"),
     )
     with sigterm_as_ctrl_c():
@@ -126,6 +129,13 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             raise pytest.UsageError(str(error)) from error
         finally:
             runs.finish()
+
+
+def _announce(config: pytest.Config, line: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and config.get_verbosity() >= 0:
+        reporter.ensure_newline()
+        reporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -187,7 +197,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         for result in warnings:
             terminalreporter.section(result.case, sep="_")
             terminalreporter.write_line(result.explanation)
-        for verdict in (Verdict.UNSUPPORTED, Verdict.NOT_EXERCISED):
+        for verdict in (Verdict.UNSUPPORTED, Verdict.SKIPPED, Verdict.NOT_EXERCISED):
             lines = reasons(report, verdict)
             if lines:
                 terminalreporter.section(verdict.value, sep="=", purple=True)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.client import Answer, ApiClient
-from conformance.kinds import Kind
+from conformance.client import Answer, ApiClient, ApiRefused
+from conformance.kinds import LEASE, Kind
 from conformance.target import Facts, TargetError
 from conformance.wire import NoAnswer
 
@@ -34,6 +34,19 @@ async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts
     if "v1/nodes" not in resources:
         raise TargetError(f"{address} is not a Kubernetes API: discovery at /api/v1 lists no nodes")
     return Facts(version=version["gitVersion"], minor=_minor(version), resources=frozenset(resources))
+
+
+async def leader(client: ApiClient) -> str:
+    """Who leads the controller managers, as their Lease says; empty when they elect nobody or do not tell.
+
+    Raises:
+        NoAnswer: the target does not answer.
+    """
+    try:
+        lease = await client.get(LEASE.path("kube-system", "kube-controller-manager"))
+    except ApiRefused:
+        return ""
+    return str(lease.get("spec", {}).get("holderIdentity") or "")
 
 
 def _version(answer: Answer, address: str) -> dict[str, Any]:

@@ -50,7 +50,10 @@ class ReplaySession:
         self._path = target.path
         self._history: History
 
-    async def start(self, scenarios: Iterable[Scenario]) -> None:
+    async def play(self, scenarios: Iterable[Scenario]) -> None:
+        """They have been played."""
+
+    async def open(self, scenarios: Iterable[Scenario]) -> None:
         """Reads the file.
 
         Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry
-from conformance.engine import AnyTarget, Engine
+from conformance.engine import AnyTarget, Engine, Limits
 from conformance.report.results import Report, Result
 
 
@@ -22,6 +22,8 @@ class Runs:
         book: the catalogue.
         seed: of all random choices.
         settings: timing settings.
+        limits: what the user leaves out.
+        announce: told in one line when a side has begun.
         history_out: where to write everything that was seen; the second side's file gets its name in between.
     """
 
@@ -33,12 +35,16 @@ class Runs:
         *,
         seed: int,
         settings: Mapping[str, float],
+        limits: Limits | None = None,
+        announce: Callable[[str], None] | None = None,
         history_out: Path | None = None,
     ) -> None:
         self._engines = {
-            side: Engine(side, target, book, seed=seed, settings=settings) for side, target in targets.items()
+            side: Engine(side, target, book, seed=seed, settings=settings, limits=limits)
+            for side, target in targets.items()
         }
         self._entries = entries
+        self._announce = announce
         self._history_out = history_out
         self._current = ""
         self._ended: list[str] = []
@@ -85,3 +91,5 @@ class Runs:
         self.finish()
         self._current = side
         self._engines[side].start([entry for entry in self._entries if entry.case.scenario.side == side])
+        if self._announce is not None:
+            self._announce(self._engines[side].announcement())

@@ -43,6 +43,7 @@ class Session:
         self.run_id = ""
         self.address = ""
         self.curl = ""
+        self._leader = ""
         self._target = target
         self._seed = seed
         self._settings = settings or {}
@@ -53,27 +54,34 @@ class Session:
         self._ledgers: dict[str, Ledger] = {}
         self._watching: list[asyncio.Task[None]] = []
 
-    async def start(self, scenarios: Iterable[Scenario]) -> None:
-        """Opens the target and starts all scenarios.
+    async def open(self, scenarios: Iterable[Scenario]) -> None:
+        """Opens the target and finds out what it is and what it serves of what the scenarios need.
 
         Raises:
             TargetError: the target cannot be tested.
         """
-        chosen = list({scenario.name: scenario for scenario in scenarios}.values())
         self.connection: Connection = await self._stack.enter_async_context(self._target.open(self._seed))
         self.address, self.curl = self.connection.address, self.connection.curl
         self._clock = SuiteClock(seed=self._seed, epoch=self.connection.epoch)
         self._log = Log(self._clock.epoch)
         self.run_id = self._clock.run_id()
         self._admin = self._client("session")
-        kinds = {kind for scenario in chosen for kind in (*scenario.needs, *scenario.optional)} | {NODE, POD, LEASE}
+        kinds = {kind for scenario in scenarios for kind in scenario.needs} | {NODE, POD, LEASE}
         self.facts = await probe.probe(self._admin, self.connection.address, kinds)
         declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
         self.timing = timing.adjusted(declared, self._settings)
-        playable = [scenario for scenario in chosen if not self._missing(scenario)]
-        if playable:
-            await self._prepare(playable)
-        for scenario in playable:
+
+    async def play(self, scenarios: Iterable[Scenario]) -> None:
+        """Starts those scenarios that the target can be asked to play, all together.
+
+        Raises:
+            SuiteError: the target cannot be watched.
+        """
+        chosen = {scenario.name: scenario for scenario in scenarios if not self._missing(scenario)}
+        if chosen:
+            await self._prepare(list(chosen.values()))
+            self._leader = await probe.leader(self._admin)
+        for scenario in chosen.values():
             self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
 
     async def seen(self, scenario: Scenario) -> Seen:
@@ -178,8 +186,8 @@ class Session:
                 group=group,
             )
             await scenario.play(stage)
-            self._check_watches()
             stage.check()
+            await self._check_health()
             stage.stop()
         self._log.mark(Mark(self._clock.moment(), scenario.name, END))
         now = self._clock.moment()
@@ -187,11 +195,18 @@ class Session:
         self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
 
-    def _check_watches(self) -> None:
+    async def _check_health(self) -> None:
+        """Voids a scenario when the suite was blind or the target's timers began anew meanwhile."""
         for watch in self._watching:
             error = watch.exception() if watch.done() and not watch.cancelled() else None
             if error is not None:
                 raise SuiteError(f"a watch of the suite broke: {place(error)}")
+        leader = await probe.leader(self._admin)
+        if leader != self._leader:
+            raise SuiteError(
+                f"the controller manager changed during the scenario ({self._leader or 'none'} to {leader or 'none'}), "
+                "and with it every grace period began anew; run again"
+            )
 
     def _client(self, who: str) -> ApiClient:
         client = ApiClient(self.connection.new_wire(), clock=self._clock, who=who, note=self._log.exchange)

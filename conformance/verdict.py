@@ -73,6 +73,10 @@ class Unsupported(Exception):
     """The target does not claim what the case needs; the text says what."""
 
 
+class Skipped(Exception):
+    """The user left it out; the text says by which option."""
+
+
 class SuiteError(Exception):
     """The suite itself could not do its part; never the target's fault. The text says why."""
 

@@ -253,3 +253,20 @@ def test_only_histories_are_judged_again(session: pytest.Pytester):
     result = ran(session, "--replay", "run.jsonl")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: run.jsonl: not a history*"])
+
+
+def test_the_run_is_announced_with_its_id_before_the_first_case(session: pytest.Pytester):
+    ran(session).stdout.fnmatch_lines(
+        ["collected*", "target reference, run ??????: up to 5 s*", "test_cases.py .FwnuE*"]
+    )
+
+
+def test_what_would_take_too_long_is_skipped_and_says_so(session: pytest.Pytester):
+    result = ran(session, "--max-wait", "3")
+    result.stdout.fnmatch_lines(["*scenario quiet may take 5 s, more than --max-wait 3", "6 skipped in*"])
+    assert result.ret == 6
+
+
+def test_a_profile_the_target_does_not_claim_is_unsupported(session: pytest.Pytester):
+    result = ran(session, "--without", "core")
+    result.stdout.fnmatch_lines(["declared by --without core", "6 unsupported in*"])

@@ -99,7 +99,8 @@ def test_one_seed_gives_one_history_byte_for_byte():
     def told() -> list[str]:
         async def once() -> list[str]:
             session = Session(ReferenceTarget(), seed=11)
-            await session.start([silence])
+            await session.open([silence])
+            await session.play([silence])
             await session.seen(silence)
             history = session.history()
             await session.close()
@@ -342,7 +343,8 @@ def test_a_run_leaves_nothing_behind():
 def test_a_run_that_is_interrupted_leaves_nothing_behind(after: float):
     async def interrupted() -> list[str]:
         session = Session(target, seed=1)
-        await session.start([silence])
+        await session.open([silence])
+        await session.play([silence])
         await asyncio.sleep(after)
         return await session.close()
 
@@ -365,7 +367,8 @@ def test_an_interrupt_in_the_middle_of_a_request_leaves_nothing_behind(when: int
     async def interrupted() -> list[str]:
         session = Session(target, seed=1)
         try:
-            await session.start([silence])
+            await session.open([silence])
+            await session.play([silence])
             await asyncio.sleep(30)
         except asyncio.CancelledError:
             pass
@@ -420,3 +423,26 @@ def test_everything_the_suite_creates_carries_the_run_s_label():
     assert bodies
     label = f'"{RUN_LABEL}":"{report.run_id}"'.encode()
     assert [target for target, body in bodies if label not in body] == []
+
+
+def test_a_change_of_the_leading_controller_manager_voids_what_was_seen():
+    """Every grace period began anew with it: what looks late is not."""
+
+    async def act(stage: Stage) -> None:
+        path = LEASE.path("kube-system", "kube-controller-manager")
+        await stage.client.patch(path, {"spec": {"holderIdentity": "two"}})
+
+    class Elected(ReferenceTarget):
+        @asynccontextmanager
+        async def open(self, seed: int) -> AsyncIterator[Connection]:
+            async with super().open(seed) as connection:
+                body = (
+                    b'{"apiVersion":"coordination.k8s.io/v1","kind":"Lease",'
+                    b'"metadata":{"name":"kube-controller-manager"},"spec":{"holderIdentity":"one"}}'
+                )
+                reply = await connection.new_wire().send("POST", LEASE.path("kube-system"), {}, body)
+                assert reply.status == 201
+                yield connection
+
+    report = run(Elected(), entries=[entry(play("elected", act))])
+    assert "changed during the scenario (one to two)" in report.results[0].explanation

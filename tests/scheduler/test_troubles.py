@@ -12,8 +12,10 @@ from refimpl.api.errors import ApiError, conflict, internal
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import EVENTS_V1, PODS
 from refimpl.apiserver.server import ApiServer
+from refimpl.client.leaderelection import Election, LeaderElector
 from refimpl.client.transport import DirectTransport, Unreachable
 from refimpl.clock import Clock
+from refimpl.scheduler import Scheduler
 from tests.scheduler.cluster import is_refused, node_of, scheduling
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -214,3 +216,26 @@ async def test_one_seed_gives_one_history(seed: int):
             return [(pod["metadata"]["name"], node_of(pod)) for pod in listed["items"]]
 
     assert await history() == await history()
+
+
+async def test_of_two_schedulers_one_works_and_the_other_takes_over(clock: Clock):
+    async with scheduling(clock) as cluster:
+        await cluster.stop_scheduler()
+        schedulers = [
+            Scheduler(
+                cluster.client, clock, elector=LeaderElector(cluster.client, clock, Election("kube-scheduler", name))
+            )
+            for name in ("one", "two")
+        ]
+        first, second = (asyncio.create_task(scheduler.run()) for scheduler in schedulers)
+        await cluster.node()
+        await cluster.pod("before")
+        await cluster.bound("before")
+        assert [scheduler.leading.is_set() for scheduler in schedulers] == [True, False]
+        first.cancel()
+        await cluster.pod("after")
+        await cluster.bound("after", within=30)
+        assert [scheduler.leading.is_set() for scheduler in schedulers] == [False, True]
+        second.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        await cluster.start_scheduler()

@@ -13,17 +13,24 @@ import httpx
 from refimpl.api.errors import ApiError, failure
 from refimpl.api.http import Request, Response
 from refimpl.apiserver.kubelets import Location
+from refimpl.apiserver.pki import Pair
 
 _CONNECT_TIMEOUT = 5.0
 
 
 class KubeletClient:
-    """Sends requests to kubelets; a `refimpl.apiserver.kubelets.Kubelets`."""
+    """Sends requests to kubelets; a `refimpl.apiserver.kubelets.Kubelets`.
 
-    def __init__(self) -> None:
+    Args:
+        certificate: proves to kubelets that it is the API server who asks; None for those that ask nobody.
+    """
+
+    def __init__(self, certificate: Pair | None = None) -> None:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if certificate is not None:
+            context.load_cert_chain(certificate.certificate, certificate.key)
         self._http = httpx.AsyncClient(
             verify=context, trust_env=False, timeout=httpx.Timeout(_CONNECT_TIMEOUT, read=None)
         )
@@ -33,13 +40,13 @@ class KubeletClient:
 
         Args:
             location: which one, and for what.
-            request: as the API server got it; its query is passed on.
+            request: as the API server got it; its method and body are passed on.
 
         Raises:
             ApiError: 500 when the kubelet cannot be reached.
         """
         url = f"https://{_host(location.host)}:{location.port}{location.path}"
-        sent = self._http.build_request(request.method, url, params=list(request.query), content=request.body)
+        sent = self._http.build_request(request.method, url, content=request.body)
         try:
             answer = await self._http.send(sent, stream=True)
         except httpx.HTTPError as error:

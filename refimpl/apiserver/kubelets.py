@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -13,8 +13,6 @@ from refimpl.api.resources import NODES, PODS
 from refimpl.apiserver.strategy import Reader
 
 DEFAULT_PORT = 10250
-_ADDRESS_TYPES = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
-"""Which address of a node is preferred (kube-apiserver's `--kubelet-preferred-address-types`)."""
 
 
 @attrs.frozen
@@ -57,8 +55,14 @@ async def unreachable(location: Location, _: Request) -> Response:
     raise failure(500, "", f'Get "{location.url}": {why}')
 
 
-def locate(reader: Reader, node_name: str, path: str) -> Location:
+def locate(reader: Reader, node_name: str, path: str, address_types: Sequence[str]) -> Location:
     """Where the kubelet of a node serves a path.
+
+    Args:
+        reader: to look the node up.
+        node_name: its name.
+        path: what is asked for.
+        address_types: which of its addresses to take, most wanted first.
 
     Raises:
         ApiError: 404, there is no such node; the text speaks of pods, as in the original.
@@ -68,12 +72,12 @@ def locate(reader: Reader, node_name: str, path: str) -> Location:
         raise not_found(PODS, node_name)
     status: dict[str, Any] = node.get("status") or {}
     port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or DEFAULT_PORT
-    return Location(node_name, _address(node), port, path)
+    return Location(node_name, _address(node, address_types), port, path)
 
 
-def _address(node: Object) -> str:
+def _address(node: Object, address_types: Sequence[str]) -> str:
     addresses = (node.get("status") or {}).get("addresses") or ()
-    for wanted in _ADDRESS_TYPES:
+    for wanted in address_types:
         for address in addresses:
             if address["type"] == wanted:
                 return str(address["address"])

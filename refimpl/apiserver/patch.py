@@ -13,7 +13,7 @@ from refimpl.api.errors import ApiError, Cause, Object, bad_request, failure, in
 from refimpl.api.patch import failures, merge, operations, strategic
 from refimpl.api.resources import Resource
 from refimpl.api.schema import Struct
-from refimpl.apiserver import create, decoding, update, writeoptions
+from refimpl.apiserver import create, decoding, sharing, update, writeoptions
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.writeoptions import WriteOptions
 
@@ -73,54 +73,10 @@ def _patched(
             document = strategic.read(body)
             patched = strategic.apply(struct, document, obj)
             refuse = _refuser(failures.undecodable_strategic, document)
-    changed, kept = split(patched, obj)
+    changed, kept = sharing.split(patched, obj)
     if options.field_validation != "Ignore":
         _report(call, options, resource, changed, refuse)
     return _decoded(call, resource, struct, patched, refuse, changed, kept)
-
-
-def split(patched: Object, known: Object, depth: int = 2) -> tuple[Object, Object]:
-    """What a patch has changed of an object, and what of it is still the very same.
-
-    Patches share what they do not touch with the object they are applied to, and that has been through typed decoding
-    before. Nodes are patched all the time, and most of a node is the list of its images.
-
-    Args:
-        patched: the object after the patch.
-        known: the object before it.
-        depth: how many levels of objects are looked into.
-    """
-    changed: Object = {}
-    kept: Object = {}
-    for key, value in patched.items():
-        before = known.get(key)
-        if value is before and value is not None:
-            kept[key] = value
-        elif depth and isinstance(value, dict) and isinstance(before, dict):
-            changed[key], below = split(value, before, depth - 1)
-            if below:
-                kept[key] = _Part(below)
-        else:
-            changed[key] = value
-    return changed, kept
-
-
-class _Part(dict[str, Any]):
-    """What is kept of a changed object."""
-
-
-def join(changed: Object, kept: Object, order: Object) -> Object:
-    """The whole of the two parts again, with the keys in the order of the patched object."""
-    joined: Object = {}
-    for key, value in order.items():
-        same = kept.get(key)
-        if isinstance(same, _Part):
-            joined[key] = join(changed.get(key) or {}, same, value)
-        elif same is not None:
-            joined[key] = same
-        elif key in changed:
-            joined[key] = changed[key]
-    return {**joined, **{key: value for key, value in changed.items() if key not in joined}}
 
 
 def _refuser(make: Callable[[Any, str], ApiError], about: Object) -> Callable[[str], ApiError]:
@@ -155,7 +111,7 @@ def _decoded(
             if other is not None:
                 typed.decode_struct(other, patched)
             raise refuse(decoding.not_convertible(resource, kind, api_version))
-        obj = join(typed.decode_struct(struct, changed), kept, patched)
+        obj = sharing.join(typed.decode_struct(struct, changed), kept, patched)
     except typed.DecodeError as wrong:
         raise refuse(str(wrong)) from None
     obj["metadata"] = obj.get("metadata") or {}
@@ -185,7 +141,7 @@ async def _apply(call: Call, options: WriteOptions) -> Answer:
     def merged(obj: Object) -> Object:
         patched = strategic.apply(struct, document, obj)
         refuse = _refuser(failures.undecodable, patched)
-        return _decoded(call, resource, struct, patched, refuse, *split(patched, obj))
+        return _decoded(call, resource, struct, patched, refuse, *sharing.split(patched, obj))
 
     return await update.change(call, merged, dry_run=options.dry_run)
 

@@ -14,6 +14,7 @@ class Settings:
         default_unreachable_toleration_seconds: tolerated time of an unreachable node, for pods that say nothing.
         service_cluster_ip_range: range of cluster IPs.
         service_node_port_range: first and last node port.
+        kubelet_preferred_address_types: which address of a node to use for its kubelet, most wanted first.
         protect_storage: give claims and volumes the finalizer that keeps them while they are in use. Something has to
             lift it again; no controller of the reference does, so it is off.
     """
@@ -22,6 +23,13 @@ class Settings:
     default_unreachable_toleration_seconds: int = 300
     service_cluster_ip_range: str = "10.96.0.0/16"
     service_node_port_range: tuple[int, int] = (30000, 32767)
+    kubelet_preferred_address_types: tuple[str, ...] = (
+        "Hostname",
+        "InternalDNS",
+        "InternalIP",
+        "ExternalDNS",
+        "ExternalIP",
+    )
     protect_storage: bool = False
 
 

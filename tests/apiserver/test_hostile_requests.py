@@ -49,9 +49,10 @@ DELIBERATE = (
 
 Scalars = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=8))
 Keys = st.sampled_from(
-    ["kind", "apiVersion", "metadata", "spec", "status", "name", "labels", "taints", "containers", "conditions", "items",
-     "$patch", "$setElementOrder/taints", "op", "path", "value", "uid", "resourceVersion", "finalizers", "data", "target",
-     "preconditions", "gracePeriodSeconds", "namespace", "generateName", "ownerReferences", "annotations", "replicas"]
+    ["kind", "apiVersion", "metadata", "spec", "status", "name", "labels", "taints", "containers", "conditions",
+     "items", "$patch", "$setElementOrder/taints", "op", "path", "value", "uid", "resourceVersion", "finalizers",
+     "data", "target", "preconditions", "gracePeriodSeconds", "namespace", "generateName", "ownerReferences",
+     "annotations", "replicas"]
 )  # fmt: skip
 Trees = st.recursive(
     Scalars,

@@ -120,4 +120,5 @@ def _path(call: Call) -> str:
 
 
 def _location(call: Call, node: str, path: str, query: list[tuple[str, str]]) -> Location:
-    return kubelets.locate(call.registry, node, f"{path}?{urlencode(query)}" if query else path)
+    types = call.settings.kubelet_preferred_address_types
+    return kubelets.locate(call.registry, node, f"{path}?{urlencode(query)}" if query else path, types)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,6 +38,16 @@ class ApiRefused(Exception):
         self.status = status
         self.reason = reason
         self.message = message
+
+
+@contextmanager
+def existing() -> Iterator[None]:
+    """Passes over what cannot be written because it is gone: whether it may be is for cases to judge."""
+    try:
+        yield
+    except ApiRefused as error:
+        if error.status != 404:
+            raise
 
 
 @attrs.frozen

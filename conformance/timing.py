@@ -6,6 +6,7 @@ requirement pages; `h` is the instant at which a node's last heartbeat landed.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -105,6 +106,11 @@ class Timing:
         """A gap between two heartbeats from which on the suite, not the target, is to blame: G/2."""
         return self.node_monitor_grace_period / 2
 
+    @property
+    def step(self) -> int:
+        """Unit of the tolerations in whole seconds: its multiples, and "at once", cannot be confused."""
+        return math.ceil(2 * self.slack) + 1
+
     def unknown_after_silence(self) -> Window:
         """Ready becomes Unknown, after h.
 
@@ -130,6 +136,14 @@ class Timing:
     def unknown_again(self) -> Window:
         """Ready becomes Unknown once more, after a silent node posted what it had posted before."""
         return Window(0, self.node_monitor_period + self.slack)
+
+    def node_event(self) -> Window:
+        """The master announces a node that came or went."""
+        return Window(0, self.node_monitor_period + self.slack)
+
+    def labels_reconciled(self) -> Window:
+        """A node's beta labels follow its stable ones."""
+        return Window(0, 1 + self.slack)
 
     def no_schedule_taint(self) -> Window:
         """A condition's NoSchedule taint follows the condition (or goes with it)."""

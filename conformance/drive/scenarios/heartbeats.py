@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from conformance.client import STRATEGIC
+from conformance.client import STRATEGIC, existing
 from conformance.clock import format_micro_time, parse_time
 from conformance.drive.node import SimulatedNode
 from conformance.drive.stage import Stage
@@ -63,7 +63,13 @@ _NOTICED = 3
 def _longest(timing: Timing) -> float:
     flipped = max(timing.unknown_after_silence().latest, timing.unknown_after_withdrawal().latest)
     back = timing.no_execute_taint().latest + 4 * timing.node_monitor_period + 4 * timing.slack
-    return 2 * timing.beat_interval + max(3 * timing.node_monitor_grace_period, flipped + back)
+    return 2 * timing.beat_interval + max(_steady(timing), flipped + back)
+
+
+def _steady(timing: Timing) -> float:
+    """How long the healthy must be watched: three grace periods, and past the startup grace."""
+    startup = timing.node_startup_grace_period + 3 * timing.node_monitor_period
+    return max(3 * timing.node_monitor_grace_period, startup)
 
 
 @scenario(watches=(NODE, LEASE), longest=_longest)
@@ -86,7 +92,7 @@ async def heartbeats(stage: Stage) -> None:
     for act in (_touch, _rewrite_lease, *(_renewal(path) for path in leases)):
         stage.spawn(_again_and_again(stage, act), "writes that are no heartbeats")
     await asyncio.gather(
-        stage.hold(3 * stage.timing.node_monitor_grace_period),
+        stage.hold(_steady(stage.timing)),
         _withdraw_ready(stage),
         _all_unknown(stage),
         _come_half_back(stage, nodes),
@@ -120,7 +126,8 @@ async def _withdraw_ready(stage: Stage) -> None:
     """The node takes its Ready condition away, as no kubelet does, once its last beat has been noticed."""
     await stage.hold(stage.timing.node_monitor_period + stage.timing.slack)
     body = {"status": {"conditions": [{"type": "Ready", "$patch": "delete"}]}}
-    await stage.patch(NODE, "forgetful", body, content_type=STRATEGIC, subresource="status")
+    with existing():
+        await stage.patch(NODE, "forgetful", body, content_type=STRATEGIC, subresource="status")
     stage.mark("forgetful without Ready")
 
 
@@ -173,7 +180,8 @@ async def _again_and_again(stage: Stage, act: Callable[[Stage, int], Awaitable[N
     count = 0
     while True:
         count += 1
-        await act(stage, count)
+        with existing():
+            await act(stage, count)
         await stage.hold(stage.timing.beat_interval)
 
 

@@ -25,6 +25,9 @@ from refimpl.storage.base import Store
 from refimpl.storage.memory import MemoryStore
 from refimpl.storage.sqlite import SqliteStore
 
+KUBELET_CLIENT = User("kube-apiserver-kubelet-client", ("system:masters",))
+"""As whom the API server asks kubelets."""
+
 _TOKEN_LINE = re.compile(r'(?P<token>[^,]+),(?P<name>[^,]+),(?P<uid>[^,]*)(,"?(?P<groups>[^"]*)"?)?')
 
 
@@ -46,12 +49,12 @@ def main(arguments: Sequence[str]) -> int:
         clock = Clock()
         listener = asgi.listen(host, port)
         address = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        security, tls = _trust(options, host, clock)
-        kubelets = KubeletClient()
+        authority = None if options.insecure_http else pki.Authority(options.data_dir, clock)
+        kubelets = KubeletClient(authority.client("apiserver-kubelet-client", KUBELET_CLIENT) if authority else None)
         server = ApiServer(
             _store(options.store),
             clock,
-            security=security,
+            security=_security(options),
             settings=from_flags(Settings, options),
             kubelets=kubelets,
         )
@@ -59,8 +62,10 @@ def main(arguments: Sequence[str]) -> int:
             await server.start()
         except sqlite3.Error as error:
             raise Refused(f"--store {options.store}: {error}") from None
+        tls = authority.serving((host, "localhost", "127.0.0.1")) if authority else None
         url = f"http{'s' if tls else ''}://{address}"
-        _write_kubeconfig(options, url, clock)
+        if options.kubeconfig_out is not None:
+            pki.write_private(options.kubeconfig_out, _kubeconfig(url, authority))
         try:
             await asgi.serve(server, listener, tls=tls, ready=lambda: announce(f"apiserver listens on {url}"))
         finally:
@@ -87,14 +92,13 @@ def _store(text: str) -> Store:
     return SqliteStore(Path(path))
 
 
-def _trust(options: argparse.Namespace, host: str, clock: Clock) -> tuple[Security, pki.Tls | None]:
+def _security(options: argparse.Namespace) -> Security:
     if options.insecure_http:
-        return Security((lambda _: ADMIN,)), None
-    authority = pki.Authority(options.data_dir, clock)
+        return Security((lambda _: ADMIN,))
     authenticators: list[authentication.Authenticator] = [authentication.client_certificate]
     if options.token_auth_file is not None:
         authenticators.append(authentication.tokens(_tokens(options.token_auth_file)))
-    return Security(tuple(authenticators)), authority.serving((host, "localhost", "127.0.0.1"))
+    return Security(tuple(authenticators))
 
 
 def _tokens(path: Path) -> dict[str, User]:
@@ -119,12 +123,8 @@ def _tokens(path: Path) -> dict[str, User]:
     return table
 
 
-def _write_kubeconfig(options: argparse.Namespace, url: str, clock: Clock) -> None:
-    if options.kubeconfig_out is None:
-        return
-    if options.insecure_http:
-        content = pki.kubeconfig(url)
-    else:
-        authority = pki.Authority(options.data_dir, clock)
-        content = pki.kubeconfig(url, ca=authority.pair.certificate, client=authority.client("admin", ADMIN))
-    pki.write_private(options.kubeconfig_out, content)
+def _kubeconfig(url: str, authority: pki.Authority | None) -> bytes:
+    """The administrator's."""
+    if authority is None:
+        return pki.kubeconfig(url)
+    return pki.kubeconfig(url, ca=authority.pair.certificate, client=authority.client("admin", ADMIN))

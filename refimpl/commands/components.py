@@ -46,6 +46,7 @@ def apiserver_words(options: argparse.Namespace, directory: Path, kubeconfig: Pa
         f"--store=sqlite:{directory / 'store.sqlite3'}",
         f"--data-dir={directory / 'pki'}",
         f"--kubeconfig-out={kubeconfig}",
+        "--kubelet-preferred-address-types=InternalIP",
         *_given(options, _APISERVER),
     ]
 
@@ -68,7 +69,7 @@ def kubelet_words(options: argparse.Namespace, name: str, directory: Path, kubec
         f"--hostname-override={name}",
         f"--container-runtime={options.container_runtime}",
         f"--root-dir={directory / 'nodes' / name}",
-        "--address=127.0.0.1",
+        f"--client-ca-file={directory / 'pki' / 'ca.crt'}",
         "--port=0",
         *_given(options, _KUBELET),
     ]

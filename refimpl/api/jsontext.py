@@ -21,7 +21,6 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+
 _STRING_PART: Final = re.compile(r'[^"\\\x00-\x1f]*')
 _LITERALS: Final = {"t": "true", "f": "false", "n": "null"}
 _BLANK_COLONS: Final = (b" :", b"\n:", b"\t:", b"\r:")
-_CONTAINERS: Final = frozenset({dict, list})
 _KEY: Final = "looking for beginning of object key string"
 _VALUE: Final = "looking for beginning of value"
 
@@ -108,13 +107,13 @@ def has_duplicates(body: bytes, value: Any) -> bool:
     return found
 
 
-def _keys(value: Any) -> int:
+def _keys(value: dict[str, Any] | list[Any]) -> int:
     """How many keys all objects of a value have."""
-    if isinstance(value, dict):
-        return len(value) + sum([_keys(below) for below in value.values() if below.__class__ in _CONTAINERS])
-    if isinstance(value, list):
-        return sum([_keys(item) for item in value if item.__class__ in _CONTAINERS])
-    return 0
+    count, members = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    for below in members:
+        if isinstance(below, dict | list):
+            count += _keys(below)
+    return count
 
 
 def duplicates(body: bytes) -> list[str]:

@@ -60,6 +60,10 @@ class AgentSession:
         settings = {**self._connection.timing, **self._settings}
         self.timing = AgentTiming(**{name: value for name, value in settings.items() if name in known})
 
+    async def hazards(self) -> list[str]:
+        """None: every master is the suite's own."""
+        return []
+
     async def play(self, scenarios: Iterable[Scenario]) -> None:
         """Starts those scenarios that the agent's driver can play, all together."""
         for scenario in {scenario.name: scenario for scenario in scenarios}.values():

@@ -19,10 +19,11 @@ from conformance.record import files
 from conformance.record.history import History
 from conformance.replay import ReplaySession, ReplayTarget
 from conformance.report.explain import AnySeen, explain, repeat_line
+from conformance.report.plan import plan
 from conformance.report.results import Report, Result
 from conformance.scenario import MASTER, Scenario
 from conformance.session import Session
-from conformance.target import Target
+from conformance.target import Target, TargetError
 from conformance.verdict import Judgement, Skipped, SuiteError, Unsupported, Verdict
 
 AnyTarget = Target | AgentTarget | ReplayTarget
@@ -35,10 +36,12 @@ class Limits:
     Attributes:
         max_wait: scenarios that may take longer, in seconds, are not played.
         without: profiles of requirements that the target does not claim.
+        allow_hazards: play even where something may act on simulated nodes.
     """
 
     max_wait: float | None = None
     without: frozenset[str] = frozenset()
+    allow_hazards: bool = False
 
 
 class AnySession(Protocol):
@@ -52,6 +55,10 @@ class AnySession(Protocol):
 
     async def open(self, scenarios: Iterable[Scenario]) -> None:
         """Opens the target and finds out what it is."""
+        ...
+
+    async def hazards(self) -> list[str]:
+        """What in the target would act on simulated nodes."""
         ...
 
     async def play(self, scenarios: Iterable[Scenario]) -> None:
@@ -125,9 +132,12 @@ class Engine:
         Raises:
             TargetError: the target cannot be tested.
         """
-        scenarios = list({entry.case.scenario.name: entry.case.scenario for entry in entries}.values())
+        scenarios = _scenarios(entries)
         self._began = stopwatch()
         self._runner.run(self._session.open(scenarios))
+        hazards = self._runner.run(self._session.hazards())
+        if hazards and not self._limits.allow_hazards:
+            raise TargetError(f"{hazards[0]}; --allow-hazards goes on all the same")
         self.started = True
         chosen = [scenario for scenario in scenarios if not self._too_long(scenario)]
         self._longest = max((scenario.longest(self._session.timing) for scenario in chosen), default=0)
@@ -135,6 +145,18 @@ class Engine:
             self._runner.run(self._session.play(chosen))
         except SuiteError as error:
             self._broken = error
+
+    def plan(self, entries: Sequence[Entry]) -> list[str]:
+        """Opens the target and says what would be done, a line each; nothing is done.
+
+        Raises:
+            TargetError: the target cannot be tested.
+        """
+        scenarios = _scenarios(entries)
+        self._runner.run(self._session.open(scenarios))
+        hazards = self._runner.run(self._session.hazards())
+        left_out = [scenario.name for scenario in scenarios if self._too_long(scenario)]
+        return plan(self._session, entries, left_out, hazards)
 
     def announcement(self) -> str:
         """What has begun, in one line: the run can be cleaned up by its id even if this process dies."""
@@ -226,6 +248,10 @@ class Engine:
             judgement=judgement,
             explanation=text,
         )
+
+
+def _scenarios(entries: Sequence[Entry]) -> list[Scenario]:
+    return list({entry.case.scenario.name: entry.case.scenario for entry in entries}.values())
 
 
 def _session(side: str, target: AnyTarget, seed: int, settings: Mapping[str, float]) -> AnySession:

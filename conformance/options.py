@@ -40,6 +40,14 @@ def add(parser: pytest.Parser) -> None:
         metavar="PROFILE",
         help="a profile of requirements that the target does not claim, e.g. scheduler; repeatable",
     )
+    group.addoption(
+        "--plan", action="store_true", help="say what would be done and how long it may take, and do nothing"
+    )
+    group.addoption(
+        "--allow-hazards",
+        action="store_true",
+        help="play nodes even where something, such as a cloud's node controller, may delete them",
+    )
     group.addoption("--strict-should", action="store_true", help="a SHOULD that is missed fails the run")
     group.addoption("--report-json", type=Path, default=None, metavar="FILE", help="write the results as JSON")
     group.addoption("--history-out", type=Path, default=None, metavar="FILE", help="write everything that was seen")
@@ -56,7 +64,11 @@ def seed(config: pytest.Config) -> int:
 
 def limits(config: pytest.Config) -> Limits:
     """What to leave out."""
-    return Limits(config.getoption("--max-wait"), frozenset(config.getoption("--without")))
+    return Limits(
+        max_wait=config.getoption("--max-wait"),
+        without=frozenset(config.getoption("--without")),
+        allow_hazards=config.getoption("--allow-hazards"),
+    )
 
 
 def settings(config: pytest.Config) -> dict[str, float]:

@@ -109,6 +109,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     cases = [item for item in session.items if isinstance(item, CaseItem)]
     if not cases or config.option.collectonly or session.testsfailed:
         return (yield)
+    if config.getoption("--plan"):
+        session.items[:] = []
     runs = config.stash[_RUNS] = Runs(
         config.stash[_TARGETS],
         [item.entry for item in cases],
@@ -121,6 +123,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     )
     with sigterm_as_ctrl_c():
         try:
+            if config.getoption("--plan"):
+                _write(config, "\n".join(runs.plan()))
+                return (yield)
             runs.start()
             for item in cases:
                 item.runs = runs
@@ -132,8 +137,13 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 def _announce(config: pytest.Config, line: str) -> None:
+    if config.get_verbosity() >= 0:
+        _write(config, line)
+
+
+def _write(config: pytest.Config, line: str) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and config.get_verbosity() >= 0:
+    if reporter is not None:
         reporter.ensure_newline()
         reporter.write_line(line)
 
@@ -176,6 +186,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Turns verdicts into the exit code and writes the report."""
     reports = _reports(session.config)
+    if session.config.getoption("--plan") and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
     if not reports:
         return
     strict = bool(session.config.getoption("--strict-should"))

@@ -50,6 +50,10 @@ class ReplaySession:
         self._path = target.path
         self._history: History
 
+    async def hazards(self) -> list[str]:
+        """None: nothing is done."""
+        return []
+
     async def play(self, scenarios: Iterable[Scenario]) -> None:
         """They have been played."""
 

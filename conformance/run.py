@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from conformance import catalogue
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, collect
-from conformance.engine import AnyTarget, Engine
+from conformance.engine import AnyTarget, Engine, Limits
 from conformance.report.results import Report
 from conformance.scenario import MASTER
 
@@ -21,6 +21,7 @@ def run(
     entries: Iterable[Entry] | None = None,
     side: str = MASTER,
     book: Catalogue | None = None,
+    limits: Limits | None = None,
 ) -> Report:
     """Runs the cases of some requirements; only the scenarios they read are played.
 
@@ -32,6 +33,7 @@ def run(
         entries: the cases to choose from; None takes all that ship with the suite.
         side: `master` or `node`.
         book: the catalogue; None reads the one that ships with the suite.
+        limits: what to leave out.
 
     Raises:
         TargetError: the target cannot be tested.
@@ -42,7 +44,7 @@ def run(
         for entry in (collect() if entries is None else entries)
         if entry.case.scenario.side == side and (wanted is None or wanted.intersection(entry.case.ids))
     ]
-    engine = Engine(side, target, book or catalogue.load(), seed=seed, settings=settings or {})
+    engine = Engine(side, target, book or catalogue.load(), seed=seed, settings=settings or {}, limits=limits)
     try:
         engine.start(chosen)
         for entry in chosen:

@@ -57,6 +57,21 @@ class Runs:
         """
         self._switch(self._entries[0].case.scenario.side)
 
+    def plan(self) -> list[str]:
+        """What would be done, on all sides; nothing is done.
+
+        Raises:
+            TargetError: a target cannot be tested.
+        """
+        lines: list[str] = []
+        for side, engine in self._engines.items():
+            entries = [entry for entry in self._entries if entry.case.scenario.side == side]
+            try:
+                lines += ["", *engine.plan(entries)] if entries else []
+            finally:
+                engine.close()
+        return lines
+
     def result(self, entry: Entry) -> Result:
         """Asks one case.
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import attrs
 
-from conformance import probe, timing
+from conformance import probe, safety, timing
 from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.drive.ledger import Ledger
@@ -22,7 +22,7 @@ from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
 from conformance.scenario import MASTER, Scenario
-from conformance.target import Connection, Facts, Target
+from conformance.target import Connection, Facts, Target, TargetError
 from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
 from conformance.wire import NoAnswer
@@ -70,6 +70,17 @@ class Session:
         self.facts = await probe.probe(self._admin, self.connection.address, kinds)
         declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
         self.timing = timing.adjusted(declared, self._settings)
+
+    async def hazards(self) -> list[str]:
+        """What in the target would act on simulated nodes, a line each.
+
+        Raises:
+            TargetError: the target does not let the suite look.
+        """
+        try:
+            return await safety.hazards(self._admin)
+        except (ApiRefused, NoAnswer) as error:
+            raise TargetError(str(error)) from error
 
     async def play(self, scenarios: Iterable[Scenario]) -> None:
         """Starts those scenarios that the target can be asked to play, all together.

@@ -270,3 +270,12 @@ def test_what_would_take_too_long_is_skipped_and_says_so(session: pytest.Pyteste
 def test_a_profile_the_target_does_not_claim_is_unsupported(session: pytest.Pytester):
     result = ran(session, "--without", "core")
     result.stdout.fnmatch_lines(["declared by --without core", "6 unsupported in*"])
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(session: pytest.Pytester):
+    result = ran(session, "--plan")
+    result.stdout.fnmatch_lines(
+        ["target http://reference.invalid (v1.*", "*5 s  quiet (6 cases): Registers a node.", "*up to 5 s*"]
+    )
+    assert result.ret == 0
+    assert "run-id" not in result.stdout.str()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from wires import Bad
 from conformance.collect import Entry
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.stage import Stage
+from conformance.engine import Limits
 from conformance.judge.seen import Seen
 from conformance.kinds import LEASE, NAMESPACE, NODE, POD, Kind
 from conformance.naming import RUN_LABEL
@@ -446,3 +448,25 @@ def test_a_change_of_the_leading_controller_manager_voids_what_was_seen():
 
     report = run(Elected(), entries=[entry(play("elected", act))])
     assert "changed during the scenario (one to two)" in report.results[0].explanation
+
+
+@pytest.mark.parametrize(
+    ("provider", "safe"), [("aws:///eu-1/i-1", False), ("gce://p/z/n", False), ("kind://docker/a/b", True), ("", True)]
+)
+def test_clusters_of_a_cloud_are_refused_unless_asked(provider: str, safe: bool):
+    """A cloud's node controller deletes nodes that it does not know."""
+
+    class Cloud(ReferenceTarget):
+        @asynccontextmanager
+        async def open(self, seed: int) -> AsyncIterator[Connection]:
+            async with super().open(seed) as connection:
+                body = json.dumps({"metadata": {"name": "machine"}, "spec": {"providerID": provider}}).encode()
+                await connection.new_wire().send("POST", NODE.path(), {}, body)
+                yield connection
+
+    entries = [entry(play("quiet", nothing))]
+    if not safe:
+        with pytest.raises(TargetError, match="--allow-hazards"):
+            run(Cloud(), entries=entries)
+    limits = Limits(allow_hazards=not safe)
+    assert run(Cloud(), entries=entries, limits=limits).exit_code() == 0

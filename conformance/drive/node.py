@@ -139,7 +139,7 @@ class SimulatedNode:
         """
         self._turn({kind: c["status"] for kind, c in self._conditions.items()})
         self._stage.mark(f"{self.role} returns", node=self.name)
-        await self._post(self._conditions.values())
+        await self._say(self._conditions.values())
         self._stage.mark(f"{self.role} recovered", node=self.name)
         self.resume()
 
@@ -151,7 +151,7 @@ class SimulatedNode:
     async def post(self, **conditions: str) -> None:
         """Posts new statuses of some conditions, e.g. `MemoryPressure="True"`; they stay until posted otherwise."""
         self._turn(conditions)
-        await self._post([self._conditions[kind] for kind in conditions])
+        await self._say([self._conditions[kind] for kind in conditions])
         said = ", ".join(f"{kind}={status}" for kind, status in conditions.items())
         self._stage.mark(f"{self.role} posted {said}", node=self.name)
 
@@ -213,6 +213,14 @@ class SimulatedNode:
         for condition in self._conditions.values():
             condition["lastHeartbeatTime"] = now
         await self._post(self._conditions.values())
+
+    async def _say(self, conditions: Iterable[Mapping[str, str]]) -> None:
+        """Posts something new; with Ready among it, that is a heartbeat too."""
+        said = tuple(conditions)
+        sent = self._stage.clock.moment()
+        await self._post(said)
+        if any(condition["type"] == "Ready" for condition in said):
+            self._stage.log.beat(Beat(sent, self._stage.clock.moment(), self.name, "status", ok=True))
 
     async def _post(self, conditions: Iterable[Mapping[str, str]]) -> None:
         path = NODE.path(name=self.name, subresource="status")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 
@@ -55,3 +56,9 @@ def spans(story: Story, key: str, effect: str) -> Iterator[Span]:
 def first(story: Story, key: str, effect: str) -> Span | None:
     """The first stretch, or None when the node never carried it."""
     return next(spans(story, key, effect), None)
+
+
+def entry(state: Object | None, key: str, effect: str) -> Mapping[str, Any] | None:
+    """A taint of a node, whole, or None."""
+    found = ((state or {}).get("spec") or {}).get("taints") or []
+    return next((taint for taint in found if (taint["key"], taint["effect"]) == (key, effect)), None)

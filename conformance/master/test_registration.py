@@ -153,7 +153,7 @@ def test_beta_labels_follow_the_stable_ones(seen: Seen) -> Iterator[Violation]:
 @judges("M-REG-06", reads=registration)
 def test_stable_labels_are_never_touched(seen: Seen) -> Iterator[Violation]:
     seen.mark("labelled relabelled")
-    own = {
+    own: dict[str, dict[str, str | None]] = {
         "labelled": {**LABELS["labelled"], **RELABELLED},
         "contradicting": {name: LABELS["contradicting"][name] for name in (OS, ARCH)},
         "old-fashioned": {OS: None, ARCH: None, **LABELS["old-fashioned"]},

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from conformance.clock import parse_time
 from conformance.drive.scenarios.silence import EXTRA, silence
-from conformance.judge import conditions
+from conformance.drive.scenarios.transitions import transitions
+from conformance.judge import conditions, events, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
 from conformance.scenario import judges
@@ -48,6 +49,19 @@ def test_ready_turns_unknown_and_never_false(seen: Seen) -> Iterator[Violation]:
         if written.get(field) != text:
             got = f"{field} {written.get(field)!r}"
             yield Violation(want=f"{field} {text!r}", got=got, at=turns[0].at, about=quiet.node, level="SHOULD")
+
+
+@judges("M-NR-01", reads=transitions)
+def test_ready_false_turns_unknown_as_well(seen: Seen) -> Iterator[Violation]:
+    quiet = silences.silence(seen, "refuser")
+    turn = silences.turn(seen, "refuser")
+    at = turn.at if turn else None
+    window = seen.timing.unknown_after_silence()
+    start = windows.beat(quiet.last)
+    yield from windows.misses("Ready=Unknown", at, start, window, until=quiet.until, about=quiet.node)
+    if turn and turn.after and turn.after["reason"] != "NodeStatusUnknown":
+        got = f"reason {turn.after['reason']!r}"
+        yield Violation(want="reason 'NodeStatusUnknown'", got=got, at=turn.at, about=quiet.node, level="SHOULD")
 
 
 @judges("M-NR-02", reads=silence)
@@ -112,3 +126,64 @@ def test_conditions_are_written_once(seen: Seen) -> None:
             want = "conditions left as they are while the silence lasts"
             got = f"written again {event.at - change.at:.2f} s after the change"
             raise Violation(want=want, got=got, at=event.at, about=quiet.node)
+
+
+@judges("M-NR-05", reads=transitions)
+def test_pressures_that_were_never_posted_are_added(seen: Seen) -> Iterator[Violation]:
+    change = silences.flip(seen, "sparse")
+    created = (change.event.after or {})["metadata"]["creationTimestamp"]
+    want = {"status": "Unknown", "reason": "NodeStatusNeverUpdated", "lastHeartbeatTime": created}
+    for kind in ("DiskPressure", "PIDPressure"):
+        found = conditions.condition(change.event.after, kind) or {}
+        got = {field: found.get(field) for field in want}
+        if got != want:
+            yield Violation(want=f"{kind} {want}", got=str(got), at=change.at, about=seen.name("sparse"))
+
+
+@judges("M-NR-05", reads=transitions)
+def test_a_pressure_already_unknown_is_left_alone(seen: Seen) -> None:
+    change = silences.flip(seen, "sparse")
+    before, after = (conditions.condition(s, "MemoryPressure") for s in (change.event.before, change.event.after))
+    if (before or {}).get("status") != "Unknown":
+        raise NotExercised("MemoryPressure was not Unknown before", about=seen.name("sparse"))
+    if before != after:
+        raise Violation(want=f"MemoryPressure {before}", got=str(after), at=change.at, about=seen.name("sparse"))
+
+
+@judges("M-NR-05", reads=transitions)
+def test_a_node_that_posted_unknown_itself_is_not_written_to(seen: Seen) -> None:
+    quiet = silences.silence(seen, "doubter")
+    due = seen.timing.unknown_after_silence().latest
+    if quiet.until - quiet.last.answered < due:
+        raise NotExercised(f"the silence lasted less than {due:g} s", about=quiet.node)
+    for event in conditions.rewritten(seen.node("doubter").since(seen.mark("doubter silent").at)):
+        got = f"written {event.at - quiet.last.answered:.2f} s after the last heartbeat"
+        raise Violation(want="conditions left as the node posted them", got=got, at=event.at, about=quiet.node)
+
+
+@judges("M-NR-07", reads=transitions)
+def test_the_turn_is_announced(seen: Seen) -> Iterator[Violation]:
+    change = silences.flip(seen, "lost")
+    said = next(events.said(seen, "lost", "NodeNotReady"), None)
+    start = windows.seen_at(change.at, "Ready=Unknown", seen.timing.watch_lag)
+    at = said.at if said else None
+    name = seen.name("lost")
+    window = seen.timing.node_event()
+    yield from windows.misses("an event NodeNotReady", at, start, window, until=seen.history.until, about=name)
+    if said and (said.type, said.kind) != ("Normal", "Node"):
+        yield Violation(
+            want="type Normal, about a Node", got=f"type {said.type}, about a {said.kind}", at=at, about=name
+        )
+    text = f"Node {name} status is now: NodeNotReady"
+    if said and said.message != text:
+        yield Violation(want=f"message {text!r}", got=repr(said.message), at=at, about=name)
+
+
+@judges("M-NR-07", reads=transitions)
+def test_what_a_node_says_itself_is_not_announced(seen: Seen) -> Iterator[Violation]:
+    seen.mark("refuser posted Ready=True")
+    for role in ("refuser", "doubter"):
+        for said in events.said(seen, role):
+            if said.reason in ("NodeNotReady", "NodeReady"):
+                want = "no event, as the node itself had said that it is not ready"
+                yield Violation(want=want, got=f"{said.reason} by {said.component}", at=said.at, about=seen.name(role))

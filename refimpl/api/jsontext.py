@@ -93,6 +93,8 @@ def has_duplicates(body: bytes, value: Any) -> bool:
         body: the text.
         value: what it decodes to.
     """
+    if not isinstance(value, dict | list):
+        return False
     # Without blanks before colons, every key is followed by `":`, so counting tells; whatever else has such a pair of
     # characters (a string) only costs the closer look.
     if body.count(b'":') == _keys(value) and not any([blank in body for blank in _BLANK_COLONS]):

@@ -268,11 +268,13 @@ async def serve(
 
     web = _Server(_config(Application(server, failed, sockets), tls), ready)
     serving = asyncio.create_task(web.serve(sockets=[listener]), name="http server")
+    upkeep = asyncio.create_task(server.run(), name="upkeep")
     try:
-        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done():
-            stopped.result()
+        done, _ = await asyncio.wait({serving, upkeep, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            ended.result()
     finally:
+        upkeep.cancel()
         server.end_watches()
         web.should_exit = True
         await serving

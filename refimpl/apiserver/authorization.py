@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 import attrs
 
-from refimpl.api.http import User
+from refimpl.api.errors import ApiError, failure, forbidden
+from refimpl.api.http import Request, User
+from refimpl.api.resources import NAMESPACES
+from refimpl.apiserver.paths import Target
 
 
 @attrs.frozen
@@ -64,3 +68,61 @@ def authorize(authorizers: Sequence[Authorizer], attributes: Attributes) -> Deci
         if decision is not None:
             return decision
     return Decision(allowed=False)
+
+
+_VERBS = MappingProxyType({"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "HEAD": "get"})
+
+
+def attributes_of(request: Request, target: Target | None, *, watch: bool) -> Attributes:
+    """What a request wants to do.
+
+    Args:
+        request: as received, with its user.
+        target: what its URL names; None outside of resources.
+        watch: whether it asks for a watch.
+    """
+    if target is None:
+        return Attributes(request.user, request.method.lower(), path=request.path)
+    resource = target.resource
+    about = Attributes(
+        request.user,
+        _VERBS.get(request.method, "get"),
+        group=resource.group,
+        resource=resource.plural,
+        subresource=target.subresource,
+        namespace=target.namespace,
+        name=target.name,
+    )
+    if resource is NAMESPACES:
+        about = attrs.evolve(about, namespace=target.name)
+    if request.method == "GET" and (watch or not target.name):
+        return attrs.evolve(about, verb="watch" if watch else "list")
+    if request.method == "DELETE" and not target.name:
+        return attrs.evolve(about, verb="deletecollection")
+    return about
+
+
+def check(authorizers: Sequence[Authorizer], request: Request, target: Target | None, *, watch: bool) -> None:
+    """Lets a request through, or not.
+
+    Raises:
+        ApiError: 403, with the text of kube-apiserver 1.36.
+    """
+    if tuple(authorizers) == (always_allow,):
+        return
+    wanted = attributes_of(request, target, watch=watch)
+    decision = authorize(authorizers, wanted)
+    if not decision.allowed:
+        raise refusal(wanted, target, decision.reason)
+
+
+def refusal(wanted: Attributes, target: Target | None, reason: str) -> ApiError:
+    """The answer to somebody who may not."""
+    who = f'User "{wanted.user.name}"'
+    if target is None:
+        text = f'forbidden: {who} cannot {wanted.verb} path "{wanted.path}"'
+        return failure(403, "Forbidden", f"{text}: {reason}" if reason else text, {})
+    what = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    text = f'{who} cannot {wanted.verb} resource "{what}" in API group "{wanted.group}" {where}'
+    return forbidden(target.resource, wanted.name, f"{text}: {reason}" if reason else text)

@@ -64,6 +64,7 @@ _SUBRESOURCES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         "scale": {"GET": _object(scale.get), "PUT": _object(scale.put), "PATCH": _object(scale.patch_scale)},
         "binding": {"POST": _object(binding.create_for_pod)},
         "eviction": {"POST": _object(eviction.create)},
+        "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), containers.node_proxy),
         "log": {"GET": containers.log},
         "exec": {"GET": containers.stream, "POST": containers.stream},
         "attach": {"GET": containers.stream, "POST": containers.stream},
@@ -93,7 +94,7 @@ def _find(target: Target, request: Request) -> Handler | None:
     verb, handler = (_OBJECT if target.name else _COLLECTION).get(method, ("", None))
     if verb not in resource.verbs or (verb == "create" and resource.namespaced and not target.namespace):
         return None
-    if verb == "list" and wants_watch(request):
+    if is_watch(target, request):
         return _watch
     return _special(target, verb) or handler
 
@@ -109,9 +110,9 @@ def _special(target: Target, verb: str) -> Handler | None:
     return None
 
 
-def wants_watch(request: Request) -> bool:
-    """Whether a list request asks for a watch; what does not read as a boolean counts as true."""
-    if not request.query:
+def is_watch(target: Target, request: Request) -> bool:
+    """Whether a request for a collection asks for a watch; what does not read as a boolean counts as true."""
+    if not request.query or target.name or request.method != "GET":
         return False
     value = request.parameter("watch")
     return value is not None and value not in {"", "0", "f", "F", "FALSE", "false", "False"}

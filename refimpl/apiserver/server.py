@@ -11,6 +11,7 @@ from refimpl.api.http import Request, Response
 from refimpl.api.resources import Resource
 from refimpl.apiserver import (
     authentication,
+    authorization,
     bootstrap,
     health,
     kinds,
@@ -31,6 +32,7 @@ from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.security import ALLOW_ALL, Security
 from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.apiserver.strategy import Strategy
+from refimpl.apiserver.upkeep import Upkeep
 from refimpl.clock import Clock
 from refimpl.storage.base import Store
 
@@ -82,6 +84,10 @@ class ApiServer:
         if not known:
             self.registry.begin_history()
 
+    async def run(self) -> None:
+        """Keeps the store small until cancelled; a server that lives for minutes only can do without."""
+        await Upkeep(self.registry, self.clock).run()
+
     def end_watches(self) -> None:
         """Ends all watches; clients come back to whoever answers then."""
         self.registry.end_watches()
@@ -112,6 +118,8 @@ class ApiServer:
         warnings: list[str] = []
         try:
             target = paths.parse(request.path)
+            watch = target is not None and (target.watch or routes.is_watch(target, request))
+            authorization.check(self._security.authorizers, request, target, watch=watch)
             if target is None:
                 return self._page(request)
             handler = routes.find(target, request)

@@ -119,10 +119,12 @@ async def test_a_watch_streams_and_its_end_is_noticed(running: Running):
 
 
 async def test_stopping_ends_watches_and_frees_the_port(running: Running):
-    async with running.client(authorization="Bearer secret") as client:
-        async with client.stream("GET", "/api/v1/nodes", params={"watch": "1"}) as response:
-            running.task.cancel()
-            assert [line async for line in response.aiter_lines()] == []
+    async with (
+        running.client(authorization="Bearer secret") as client,
+        client.stream("GET", "/api/v1/nodes", params={"watch": "1"}) as response,
+    ):
+        running.task.cancel()
+        assert [line async for line in response.aiter_lines()] == []
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(3):
             await running.task

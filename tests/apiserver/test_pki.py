@@ -54,10 +54,13 @@ async def test_a_new_authority_signs_everything_anew(tmp_path: Path, clock: Cloc
     assert pki.Authority(tmp_path, clock).client("admin", ADMIN).certificate.read_bytes() != old
 
 
+def modes(directory: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.glob("*.key")}
+
+
 async def test_keys_are_their_owners_only(tmp_path: Path, clock: Clock):
     pki.Authority(tmp_path, clock).serving([])
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*.key")}
-    assert modes == {"ca.key": 0o600, "apiserver.key": 0o600}
+    assert modes(tmp_path) == {"ca.key": 0o600, "apiserver.key": 0o600}
 
 
 async def test_a_kubeconfig_has_everything_in_it(tmp_path: Path, clock: Clock):

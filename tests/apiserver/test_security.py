@@ -17,10 +17,13 @@ from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
 
+REVIEWS = {"selfsubjectreviews", "selfsubjectaccessreviews", "subjectaccessreviews", "tokenreviews"}
 NODE = User("system:node:n1", ("system:nodes", "system:authenticated"), "u1")
 
 
 def only_nodes(attributes: Attributes) -> Decision | None:
+    if attributes.user == ADMIN or attributes.resource in REVIEWS:
+        return Decision(allowed=True)
     if attributes.resource == "nodes":
         return Decision(allowed=attributes.verb == "get", reason="nodes may be read")
     return None
@@ -98,3 +101,27 @@ async def test_access_reviews_ask_the_authorizers(guarded: ApiServer):
     assert await review(guarded, path, spec("get", "pods")) == {"allowed": False}
     other = await review(guarded, SUBJECTACCESSREVIEWS.path(), {"user": "x", **spec("get", "nodes")})
     assert other["allowed"] is True
+
+
+async def test_what_no_authorizer_allows_is_forbidden(guarded: ApiServer):
+    async def reason(method: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> tuple[int, str]:
+        response = await guarded.handle(Request(method, path, query, user=NODE))
+        assert isinstance(response.body, bytes)
+        return response.status, json.loads(response.body).get("message", "")
+
+    who = f'User "{NODE.name}" cannot'
+    assert (await reason("GET", "/api/v1/nodes/none"))[0] == 404
+    assert await reason("GET", "/api/v1/nodes") == (
+        403,
+        f'nodes is forbidden: {who} list resource "nodes" in API group "" at the cluster scope: nodes may be read',
+    )
+    assert await reason("GET", "/api/v1/namespaces/ns/pods", (("watch", "1"),)) == (
+        403,
+        f'pods is forbidden: {who} watch resource "pods" in API group "" in the namespace "ns"',
+    )
+    assert await reason("PUT", "/apis/apps/v1/namespaces/ns/deployments/d/scale") == (
+        403,
+        f'deployments.apps "d" is forbidden: {who} update resource "deployments/scale" in API group "apps" '
+        'in the namespace "ns"',
+    )
+    assert await reason("GET", "/version") == (403, f'forbidden: {who} get path "/version"')

@@ -1,4 +1,4 @@
-"""`log`, `exec`, `attach` and `portforward` of a pod: found here, served by the node's kubelet.
+"""`log`, `exec`, `attach` and `portforward` of a pod, `proxy` of a node: found here, served by the node's kubelet.
 
 Source: kube-apiserver 1.36, `registry/core/pod/strategy.go` (`LogLocation`, `ExecLocation`).
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from refimpl.api.errors import ApiError, Cause, Object, bad_request, invalid, not_found
+from refimpl.api.errors import ApiError, Cause, Object, bad_request, invalid, method_not_allowed, not_found
 from refimpl.api.http import Response
-from refimpl.api.resources import PODS, Resource
+from refimpl.api.resources import NODES, PODS, Resource
 from refimpl.apiserver import kubelets
 from refimpl.apiserver.call import Call
 from refimpl.apiserver.kubelets import Location
@@ -56,6 +56,21 @@ async def stream(call: Call) -> Response:
         ApiError: 400, 404, 500.
     """
     return await call.kubelets(stream_location(call), call.request)
+
+
+async def node_proxy(call: Call) -> Response:
+    """Anything the kubelet of a node serves; pods and services are not proxied.
+
+    Raises:
+        ApiError: 404, 405, 500.
+    """
+    target = call.target
+    if target.resource is not NODES:
+        raise method_not_allowed()
+    if call.registry.entry(NODES, target.name) is None:
+        raise not_found(NODES, target.name)
+    query = f"?{urlencode(call.request.query)}" if call.request.query else ""
+    return await call.kubelets(kubelets.locate(call.registry, target.name, f"/{target.rest}{query}"), call.request)
 
 
 def stream_location(call: Call) -> Location:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -80,8 +81,9 @@ class Catalogue:
         return [r for r in self.requirements.values() if r.id not in known and not r.untestable and not r.planned]
 
 
+@functools.cache
 def load() -> Catalogue:
-    """Reads the catalogue that ships with the suite.
+    """Reads the catalogue that ships with the suite; once, for it never changes.
 
     Raises:
         CatalogueError: an entry is malformed or an id occurs twice.

@@ -132,6 +132,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             return (yield)
         except TargetError as error:
             raise pytest.UsageError(str(error)) from error
+        except KeyboardInterrupt:
+            _write(config, "interrupted; removing what the run created (another Ctrl-C leaves it there)")
+            raise
         finally:
             runs.finish()
 

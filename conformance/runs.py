@@ -94,9 +94,9 @@ class Runs:
                 path = self._history_out
                 engine.save_history(path.with_stem(f"{path.stem}-{side}") if self._ended else path)
         finally:
-            engine.close()
             if engine.started:
                 self._ended.append(side)
+            engine.close()
 
     def reports(self) -> list[Report]:
         """Of all sides that ran."""

@@ -279,3 +279,19 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(session: pytest.Pyteste
     )
     assert result.ret == 0
     assert "run-id" not in result.stdout.str()
+
+
+def test_an_interrupted_clean_up_says_how_to_finish_it(session: pytest.Pytester):
+    text = CASES.replace("    pass\n", "    raise KeyboardInterrupt\n")
+    spoil = "import conformance.session\n\nasync def close(self):\n    raise KeyboardInterrupt\n\n"
+    session.makepyfile(test_cases=text)
+    session.makeconftest(spoil + "conformance.session.Session.close = close\n")
+    result = session.runpytest_subprocess(*OPTIONS)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        [
+            "interrupted; removing what the run created*",
+            "left behind: the clean-up was interrupted",
+            "to remove it: node-contract cleanup --run-id ??????",
+        ]
+    )

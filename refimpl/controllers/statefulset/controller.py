@@ -111,9 +111,9 @@ class StatefulSetController:
             await self._create(view.statefulset, ordinal, update if updated else current)
 
     async def _create(self, statefulset: Object, ordinal: int, revision: Object) -> None:
-        for body in claims_of(statefulset, ordinal):
-            await self._ensure_claim(statefulset, body)
         pod = new_pod(statefulset, ordinal, revision)
+        for body in claims_of(statefulset, ordinal):
+            await self._ensure_claim(statefulset, body, pod["metadata"]["name"])
         try:
             await self._client.create(PODS, pod)
         except (ApiError, Unreachable) as error:
@@ -124,18 +124,20 @@ class StatefulSetController:
             raise
         self._tell(statefulset, "create", f"Pod {pod['metadata']['name']}")
 
-    async def _ensure_claim(self, statefulset: Object, body: Object) -> None:
+    async def _ensure_claim(self, statefulset: Object, body: Object, pod_name: str) -> None:
         metadata = body["metadata"]
         if self._claims.get(metadata["name"], metadata["namespace"]) is not None:
             return
+        what = f"Claim {metadata['name']} Pod {pod_name} in StatefulSet {statefulset['metadata']['name']}"
         try:
             await self._client.create(PERSISTENTVOLUMECLAIMS, body)
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 return
-            self._tell(statefulset, "create", f"Claim {metadata['name']}", error)
+            message = f"create {what} failed error: {error}"
+            self._recorder.event(statefulset, "Warning", "FailedCreate", message)
             raise
-        self._tell(statefulset, "create", f"Claim {metadata['name']}")
+        self._recorder.event(statefulset, "Normal", "SuccessfulCreate", f"create {what} success")
 
     async def _delete(self, statefulset: Object, pod: Object) -> None:
         what = f"Pod {pod['metadata']['name']}"

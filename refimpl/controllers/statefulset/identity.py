@@ -46,7 +46,6 @@ def new_pod(statefulset: Object, ordinal: int, revision: Object) -> Object:
     pod = pod_of(template, statefulset)
     name = pod_name(statefulset, ordinal)
     metadata = pod["metadata"]
-    del metadata["generateName"]
     metadata["name"] = name
     metadata["labels"] = {
         **labels(template),

@@ -133,6 +133,16 @@ class Cluster:
     kubelets: PretendingKubelets
     manager: ControllerManager
     server: ApiServer
+    tasks: asyncio.TaskGroup
+    managing: asyncio.Task[None]
+
+    async def restart_manager(self, builders: Sequence[Builder]) -> None:
+        """Ends the manager and starts a new one, with empty caches and no memory."""
+        self.managing.cancel()
+        await asyncio.wait([self.managing])
+        self.manager = ControllerManager(self.client, self.clock, builders)
+        self.managing = self.tasks.create_task(self.manager.run())
+        await self.manager.leading.wait()
 
     async def namespace(self, name: str) -> Object:
         return await self.client.create(NAMESPACES, {"metadata": {"name": name}})
@@ -197,11 +207,12 @@ async def control_plane(clock: Clock, *builders: Builder, kubelets: bool = True)
     pretending = PretendingKubelets(client, clock)
     manager = ControllerManager(client, clock, builders)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(manager.run())]
-        if kubelets:
-            tasks.append(group.create_task(pretending.run()))
+        managing = group.create_task(manager.run())
+        nodes = group.create_task(pretending.run()) if kubelets else None
         await manager.leading.wait()
-        yield Cluster(client, clock, pretending, manager, server)
-        for task in tasks:
-            task.cancel()
+        cluster = Cluster(client, clock, pretending, manager, server, group, managing)
+        yield cluster
+        cluster.managing.cancel()
+        if nodes is not None:
+            nodes.cancel()
     await server.close()

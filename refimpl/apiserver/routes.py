@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from refimpl.api.errors import method_not_allowed
 from refimpl.api.http import Request, Response
-from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES
+from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES, Resource
 from refimpl.apiserver import componentstatuses, create, delete, patch, read, rendering, update, watch
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.paths import Target
@@ -72,6 +72,16 @@ _SUBRESOURCES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
     }
 )
 
+_REVIEW = MappingProxyType({"create": _object(reviews.create)})
+_SPECIAL: Mapping[Resource, Mapping[str, Handler]] = MappingProxyType(
+    {
+        **dict.fromkeys(reviews.REVIEWS, _REVIEW),
+        BINDINGS: {"create": _object(binding.create)},
+        COMPONENTSTATUSES: {"get": _object(componentstatuses.get), "list": _object(componentstatuses.find)},
+    }
+)
+"""Resources that are not simply stored."""
+
 
 def find(target: Target, request: Request) -> Handler:
     """The function that serves a request.
@@ -96,18 +106,8 @@ def _find(target: Target, request: Request) -> Handler | None:
         return None
     if is_watch(target, request):
         return _watch
-    return _special(target, verb) or handler
-
-
-def _special(target: Target, verb: str) -> Handler | None:
-    """The handler of a resource that is not simply stored."""
-    if target.resource in reviews.REVIEWS:
-        return _object(reviews.create)
-    if target.resource is BINDINGS:
-        return _object(binding.create)
-    if target.resource is COMPONENTSTATUSES:
-        return _object(componentstatuses.get if verb == "get" else componentstatuses.find)
-    return None
+    special = _SPECIAL.get(resource)
+    return special[verb] if special is not None else handler
 
 
 def is_watch(target: Target, request: Request) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
-
 from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import Resource
@@ -108,7 +106,8 @@ class ApiServer:
             user = authentication.authenticate(
                 self._security.authenticators, Credentials(request.headers, subject, warnings)
             )
-            request = authentication.impersonated(attrs.evolve(request, user=user))
+            known = Request(request.method, request.path, request.query, request.headers, request.body, user)
+            request = authentication.impersonated(known)
         except ApiError as error:
             return rendering.render_error(request, error, warnings)
         return await self.handle(request)

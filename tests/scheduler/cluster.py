@@ -53,10 +53,10 @@ class Cluster:
         await self.stop_scheduler()
         await self.start_scheduler()
 
-    async def node(self, name: str = "n1", **kwargs: Any) -> Object:
+    async def node(self, name: str = "n1", *, ready: bool = True, **kwargs: Any) -> Object:
         """Registers a node; its allocatable is what `objects.node` gives it."""
         wanted = objects.node(name, **kwargs)
-        conditions = [{"type": "Ready", "status": "True", "reason": "Test", "message": ""}]
+        conditions = [{"type": "Ready", "status": str(ready), "reason": "Test", "message": ""}]
         await self.client.create(NODES, {**wanted, "status": {**wanted["status"], "conditions": conditions}})
         # The admission's not-ready taint is the node lifecycle controller's to remove, which does not run here.
         taints = wanted["spec"].get("taints") or []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.api.resources import REPLICASETS, SERVICES
@@ -185,6 +185,7 @@ class TestSpreading:
         assert {world.schedule(replica("web")) for _ in range(10)} == {"n1"}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=6),
     st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=40),

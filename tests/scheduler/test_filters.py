@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.scheduler import filters
@@ -185,6 +185,7 @@ class TestNodeResourcesFit:
         overcommitted = node_info(pod_info(requests={"cpu": "9"}), cpu=1, memory="1Gi", pods=10)
         assert filters.node_resources_fit(pod_info(requests={"memory": "1Gi"}), overcommitted) is None
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(0, 500), max_size=20), st.integers(0, 4000), st.integers(1, 2000))
     def test_a_pod_fits_exactly_when_the_sum_does(self, taken, offered, wanted):
         pods = [pod_info(requests={"cpu": f"{amount}m"}) for amount in taken]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.scheduler.preemption import Candidate, Outcome, least_harm
@@ -153,6 +153,7 @@ class TestWaitingForVictims:
         assert world.preempt(wanted).candidate is not None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5)), min_size=1, max_size=8),
     st.integers(1, 6),

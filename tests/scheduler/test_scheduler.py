@@ -134,6 +134,21 @@ class TestAWaitingPodIsBoundAtOnce:
         await cluster.bound("second", within=1)
 
 
+@pytest.mark.parametrize(
+    "key", ["not-ready", "unreachable", "memory-pressure", "disk-pressure", "pid-pressure", "network-unavailable"]
+)
+async def test_taints_decide_and_not_conditions(cluster: Cluster, key: str):
+    tolerated = f"node.kubernetes.io/{key}"
+    await cluster.node(ready=False, taints=[taint(tolerated)])
+    await cluster.pod("plain")
+    await cluster.refused("plain")
+    await cluster.pod("tolerant", tolerations=[{"key": tolerated, "operator": "Exists", "effect": "NoSchedule"}])
+    await cluster.bound("tolerant")
+    await cluster.patch_node("n1", {"spec": {"taints": [taint(tolerated), taint("other")]}})
+    await cluster.pod("late", tolerations=[{"key": tolerated, "operator": "Exists", "effect": "NoSchedule"}])
+    await cluster.refused("late")
+
+
 async def test_what_changes_on_a_node_evicts_nobody(cluster: Cluster):
     await cluster.node(labels={"disk": "ssd"})
     await cluster.pod("web", requests={"cpu": "1"}, nodeSelector={"disk": "ssd"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.scheduler import scores
@@ -66,6 +66,7 @@ def test_normalizing_makes_the_largest_the_maximum():
     assert scores.normalized([0, 0], reverse=True) == [100, 100]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 20 * GI), st.integers(0, 10_000), st.integers(0, 20 * GI))
 def test_scores_stay_in_their_range(cpu, memory, taken_cpu, taken_memory):
     node = node_info(pod_info(requests={"cpu": f"{taken_cpu}m", "memory": str(taken_memory)}))

@@ -69,8 +69,8 @@ async def node_proxy(call: Call) -> Response:
         raise method_not_allowed()
     if call.registry.entry(NODES, target.name) is None:
         raise not_found(NODES, target.name)
-    query = f"?{urlencode(call.request.query)}" if call.request.query else ""
-    return await call.kubelets(kubelets.locate(call.registry, target.name, f"/{target.rest}{query}"), call.request)
+    location = _location(call, target.name, f"/{target.rest}", list(call.request.query))
+    return await call.kubelets(location, call.request)
 
 
 def stream_location(call: Call) -> Location:

@@ -155,6 +155,10 @@ class Timing:
         queue = (position - 1) / self.node_eviction_rate
         return Window(0, passes * self.node_monitor_period + queue + self.slack)
 
+    def uncalled_taint_removed(self, effect: str) -> Window:
+        """A taint of the controller's is taken off a ready node that somebody else put there."""
+        return self.no_schedule_taint() if effect == "NoSchedule" else self.taints_removed()
+
     def pods_marked_not_ready(self) -> Window:
         """Pods of a node lose Ready after the node's condition became Unknown."""
         return Window(0, self.node_monitor_period + self.slack)
@@ -175,6 +179,10 @@ class Timing:
     def orphan_collected(self) -> Window:
         """Pods of a node vanish after the Node object was deleted."""
         return Window(self.orphan_quarantine, self.orphan_quarantine + 2 * self.pod_gc_period + self.slack)
+
+    def abandoned(self) -> float:
+        """How long a terminating pod is watched to say that nobody removes it: whoever cleans up has been by twice."""
+        return self.orphan_quarantine + 2 * self.pod_gc_period + self.slack
 
     def scheduled(self) -> Window:
         """A pod is bound after it became feasible; the end is a hard one, the usual wait is `scheduler_backoff`."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import attrs
 
+from conformance.judge.seen import Seen
 from conformance.record.history import Object, ObjectEvent, Story
+from conformance.verdict import NotExercised
 
 
 @attrs.frozen
@@ -56,6 +58,18 @@ def changes(story: Story, kind: str) -> Iterator[Change]:
 def turned(story: Story, kind: str, to: str) -> Change | None:
     """The first turn of a condition to a status, or None."""
     return next((change for change in changes(story, kind) if change.after and change.after["status"] == to), None)
+
+
+def turned_to(seen: Seen, role: str, kind: str, to: str) -> Change:
+    """The first turn of a node's condition to a status.
+
+    Raises:
+        NotExercised: it never turned to it.
+    """
+    change = turned(seen.node(role), kind, to)
+    if change is None:
+        raise NotExercised(f"{kind} of {role} never became {to}", about=seen.name(role))
+    return change
 
 
 def rewritten(story: Story) -> Iterator[ObjectEvent]:

@@ -7,10 +7,21 @@ from typing import Any
 
 import attrs
 
+from conformance.judge.windows import Start, misses
 from conformance.record.history import Object, Story
+from conformance.timing import Window
+from conformance.verdict import Violation
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+BY_CONDITION: Mapping[str, str] = {
+    "MemoryPressure": "node.kubernetes.io/memory-pressure",
+    "DiskPressure": "node.kubernetes.io/disk-pressure",
+    "PIDPressure": "node.kubernetes.io/pid-pressure",
+    "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
+}
+"""The key that a condition calls for while it is True; Ready is another matter."""
 NO_SCHEDULE = "NoSchedule"
 NO_EXECUTE = "NoExecute"
 
@@ -62,3 +73,24 @@ def entry(state: Object | None, key: str, effect: str) -> Mapping[str, Any] | No
     """A taint of a node, whole, or None."""
     found = ((state or {}).get("spec") or {}).get("taints") or []
     return next((taint for taint in found if (taint["key"], taint["effect"]) == (key, effect)), None)
+
+
+def comes(story: Story, key: str, effect: str, start: Start, window: Window) -> Iterator[Violation]:
+    """Yields a violation unless a taint is on the node after something happened, in its window."""
+    there = [span for span in spans(story, key, effect) if span.until is None or span.until > start.sent]
+    at = max(there[0].since, start.sent + window.earliest) if there else None
+    until = story.events[-1].at if story.events else start.answered
+    yield from misses(f"{key}:{effect}", at, start, window, until=max(until, start.answered), about=story.name)
+
+
+def goes(story: Story, key: str, effect: str, start: Start, window: Window) -> Iterator[Violation]:
+    """Yields a violation if a taint is still on the node when the window after something that happened is over.
+
+    A story that was cut short before that is judged at its end.
+    """
+    due = start.answered + window.latest
+    if has(story.state_at(due), key, effect):
+        want = f"{key}:{effect} gone within {window.latest:g} s of {start.name}"
+        gone = next((span.until for span in spans(story, key, effect) if span.until and span.until > due), None)
+        got = "it is still there" if gone is None else f"it went {gone - start.answered:.2f} s after it"
+        yield Violation(want=want, got=got, at=gone, about=story.name)

@@ -62,6 +62,12 @@ class Client:
         self._headers = {"accept": "application/json", "user-agent": user_agent}
         self._body_headers = {**self._headers, "content-type": "application/json"}
 
+    def with_timeout(self, seconds: float) -> Client:
+        """A client over the same connections that waits no longer than this for an answer."""
+        client = Client(self._transport, timeout=seconds)
+        client._headers, client._body_headers = self._headers, self._body_headers
+        return client
+
     async def aclose(self) -> None:
         """Releases the transport's connections."""
         await self._transport.aclose()

@@ -5,12 +5,10 @@ Source: kubelet 1.36 `heartbeatClient`, which also sends the timeout to the mast
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from refimpl.api.errors import Object
 from refimpl.client.client import Client
-from refimpl.client.transport import Unreachable
 
 Reconnect = Callable[[], Awaitable[None]]
 """Closes the connections to the master, so that the next request dials anew."""
@@ -21,13 +19,12 @@ class HeartbeatClient:
 
     Args:
         client: the API.
-        timeout: seconds to wait for the whole answer.
+        timeout: seconds to wait for an answer.
         reconnect: what to do when heartbeats fail repeatedly: a connection may be half dead.
     """
 
     def __init__(self, client: Client, timeout: float, reconnect: Reconnect | None = None) -> None:
-        self._client = client
-        self._timeout = timeout
+        self._client = client.with_timeout(timeout)
         self._reconnect = reconnect
         self._query = {"timeout": f"{timeout:g}s"}
 
@@ -44,14 +41,10 @@ class HeartbeatClient:
 
         Raises:
             ApiError: the master refused.
-            Unreachable: no complete answer in time.
+            Unreachable: no answer in time.
         """
         parameters = {**query, **self._query} if query else self._query
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._client.request(method, path, body, query=parameters, content_type=content_type)
-        except TimeoutError:
-            raise Unreachable(f"{method} {path}: no answer within {self._timeout:g}s") from None
+        return await self._client.request(method, path, body, query=parameters, content_type=content_type)
 
     async def repeated_failure(self) -> None:
         """Says that heartbeats have failed more than once in a row."""

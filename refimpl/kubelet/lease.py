@@ -7,7 +7,6 @@ Source: `component-helpers/apimachinery/lease` 1.36.
 
 from __future__ import annotations
 
-import copy
 import logging
 from typing import Final
 
@@ -53,10 +52,9 @@ def owner_reference(name: str, uid: str) -> Object:
 
 
 def renewed(lease: Object, duration: int, renew_time: str) -> Object:
-    """A Lease renewed: a copy of the last known one, so that what others wrote stays, with its resourceVersion."""
-    fresh = copy.deepcopy(lease)
-    fresh["spec"] = {**(lease.get("spec") or {}), "renewTime": renew_time, "leaseDurationSeconds": duration}
-    return fresh
+    """A Lease renewed: the last known one, so that what others wrote stays, with its resourceVersion; a new object."""
+    spec = {**(lease.get("spec") or {}), "renewTime": renew_time, "leaseDurationSeconds": duration}
+    return {**lease, "spec": spec}
 
 
 def next_delay(delay: float) -> float:

@@ -7,6 +7,7 @@ Source: kubelet 1.36 `runtime.go` (`runtimeState`), `updateRuntimeUp`, `eviction
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from refimpl.clock import Clock
@@ -21,6 +22,9 @@ RUNTIME_LIMIT: Final = 30.0
 """Seconds without an answer after which the runtime counts as down."""
 
 NOT_CHECKED: Final = "container runtime status check may not have completed yet"
+
+
+_NO_DEVICES: Final[Mapping[str, Device]] = {}
 
 
 def runtime_errors(checked: float | None, now: float, error: str) -> list[str]:
@@ -67,7 +71,9 @@ class SelfCheck:
 
     def sample(self) -> None:
         """Looks at disk, memory and process ids, and updates the pressures in force."""
-        self.observations = self._stats.node()
+        before, self.observations = self.observations, self._stats.node()
+        if self.observations is before and self.eviction == EvictionState():
+            return
         self.eviction = eviction.observe(
             self.eviction,
             self._identity.thresholds,
@@ -101,7 +107,7 @@ class SelfCheck:
         return SelfView(
             pressures=self.eviction.conditions,
             errors=(*self.runtime_errors(), *self.network_errors()),
-            devices=dict(self.devices),
+            devices=dict(self.devices) if self.devices else _NO_DEVICES,
             runtime_version=f"{self._runtime.name}://{self._runtime.version}",
             images=self.images,
             port=self.port,

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import attrs
 
-from faults.harness import Fault, replaced
 from refimpl.clock import parse_time
 from refimpl.controllers.node_lifecycle import health
 from refimpl.controllers.node_lifecycle.monitor import LEASE_NAMESPACE, NodeMonitor
+from tests.faults.harness import Fault, replaced
 
 _notice_beats = health.notice_beats
 _notice_status = health._notice_status

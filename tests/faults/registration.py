@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from faults.harness import Fault, replaced
 from refimpl.api.resources import NODES
 from refimpl.controllers.node_lifecycle import health, labels
 from refimpl.controllers.node_lifecycle.monitor import NodeMonitor
+from tests.faults.harness import Fault, replaced
 
 _given_up = health.given_up_conditions
 _never_updated = health.never_updated

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from conformance.verdict import Verdict
-from faults.harness import Fault, all_faults, subjects, survived, verdicts
+from tests.faults.harness import Fault, all_faults, subjects, survived, verdicts
 
 
 @pytest.mark.parametrize("fault", all_faults(), ids=str)

@@ -66,7 +66,7 @@ class Session:
         self._log = Log(self._clock.epoch)
         self.run_id = self._clock.run_id()
         self._admin = self._client("session")
-        kinds = {kind for scenario in scenarios for kind in scenario.needs} | {NODE, POD, LEASE}
+        kinds = {kind for each in scenarios for kind in (*each.needs, *each.optional)} | {NODE, POD, LEASE}
         self.facts = await probe.probe(self._admin, self.connection.address, kinds)
         declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
         self.timing = timing.adjusted(declared, self._settings)

@@ -54,7 +54,8 @@ class PodAgent:
 
     async def acknowledge(self, pod: Object) -> None:
         """Writes that a pod runs and is ready."""
-        status = manifests.running_status(self._stage.clock.timestamp(), self._stage.pod_address())
+        address = (pod.get("status") or {}).get("podIP") or self._stage.pod_address()
+        status = manifests.running_status(self._stage.clock.timestamp(), address)
         await self._stage.client.patch(_path(pod, "status"), {"status": status}, STRATEGIC)
 
     async def finish(self, pod: Object) -> None:

@@ -32,7 +32,7 @@ from refimpl.scheduler.eviction import Evictor
 from refimpl.scheduler.failure import SCHEDULER_ERROR, UNSCHEDULABLE, say_unscheduled
 from refimpl.scheduler.nominator import Nominator
 from refimpl.scheduler.podinfo import PodInfo
-from refimpl.scheduler.preemption import Candidate, Preemption
+from refimpl.scheduler.preemption import Candidate, Outcome, Preemption
 from refimpl.scheduler.recorder import SchedulerEvents
 from refimpl.scheduler.refusals import Refusals
 from refimpl.scheduler.schedulingqueue import QueuedPod, SchedulingQueue
@@ -143,6 +143,8 @@ class Term:
             try:
                 while True:
                     await self._schedule_one(await self.queue.pop(), group)
+                    # Nothing above need have waited: without this the loop would starve bindings and informers.
+                    await asyncio.sleep(0)
             finally:
                 leading.clear()
 
@@ -158,20 +160,25 @@ class Term:
             await self._say_unschedulable(queued.pod, known, nomination="")
             return
         try:
-            decision = self.algorithm.schedule(queued.pod)
+            decision = self._decide(queued.pod)
         except Exception as error:
             log.exception("scheduling %s/%s failed; will retry", queued.pod.namespace, queued.pod.name)
             self.queue.failed(queued)
             await self._say_failed(queued, repr(error))
             return
-        if isinstance(decision, Diagnosis):
-            await self._reject(queued, decision, group)
-            return
-        self._assume(queued.pod, decision)
-        await self._bindings.acquire()
-        group.create_task(self._bind(queued, decision.node), name=f"bind {queued.pod.name}")
-        # Decisions never wait for the network: without this the loop would starve the tasks that do.
-        await asyncio.sleep(0)
+        if isinstance(decision, Placement):
+            self._assume(queued.pod, decision)
+            await self._bindings.acquire()
+            group.create_task(self._bind(queued, decision.node), name=f"bind {queued.pod.name}")
+        else:
+            await self._reject(queued, *decision, group)
+
+    def _decide(self, pod: PodInfo) -> Placement | tuple[Diagnosis, Outcome]:
+        """Where a pod goes; or why nowhere, and what preemption can do about it."""
+        decision = self.algorithm.schedule(pod)
+        if isinstance(decision, Placement):
+            return decision
+        return decision, self.preemption.decide(pod, decision)
 
     def _assume(self, pod: PodInfo, placement: Placement) -> None:
         self.cache.assume(pod, placement.node)
@@ -198,9 +205,10 @@ class Term:
         self.events.failed(queued.pod, why)
         await say_unscheduled(self.client, self.clock, queued.pod, reason=SCHEDULER_ERROR, message=why, nomination=None)
 
-    async def _reject(self, queued: QueuedPod, diagnosis: Diagnosis, group: asyncio.TaskGroup) -> None:
+    async def _reject(
+        self, queued: QueuedPod, diagnosis: Diagnosis, outcome: Outcome, group: asyncio.TaskGroup
+    ) -> None:
         pod = queued.pod
-        outcome = self.preemption.decide(pod, diagnosis)
         outranked = self._nominate(pod, outcome.nomination, outcome.candidate)
         message = attrs.evolve(diagnosis, preemption=outcome.message).message
         far_sighted = depends_on_others(diagnosis)

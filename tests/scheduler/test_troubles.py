@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 import pytest
 
@@ -16,6 +17,8 @@ from refimpl.client.leaderelection import Election, LeaderElector
 from refimpl.client.transport import DirectTransport, Unreachable
 from refimpl.clock import Clock
 from refimpl.scheduler import Scheduler
+from refimpl.scheduler.algorithm import Algorithm
+from refimpl.scheduler.podinfo import PodInfo
 from tests.scheduler.cluster import is_refused, node_of, scheduling
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -239,3 +242,21 @@ async def test_of_two_schedulers_one_works_and_the_other_takes_over(clock: Clock
         second.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
         await cluster.start_scheduler()
+
+
+async def test_a_pod_that_cannot_be_judged_does_not_stop_the_others(clock: Clock):
+    def poisoned(self: Algorithm, pod: PodInfo) -> object:
+        if pod.name == "poison":
+            raise KeyError("unexpected")
+        return schedule(self, pod)
+
+    schedule = Algorithm.schedule
+    with patch.object(Algorithm, "schedule", poisoned):
+        async with scheduling(clock) as cluster:
+            await cluster.node()
+            await cluster.pod("poison")
+            await cluster.pod("web")
+            await cluster.bound("web")
+            condition = meta.condition(await cluster.get("poison"), "PodScheduled")
+            assert condition is not None
+            assert (condition["reason"], condition["message"]) == ("SchedulerError", "KeyError('unexpected')")

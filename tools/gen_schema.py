@@ -79,6 +79,11 @@ PLAIN = {
 }
 # ... and those that are never left out.
 ALWAYS = {("StatefulSetStatus", "availableReplicas"), ("StatefulSetOrdinals", "start")}
+# Left out when empty, though older versions of the type showed them.
+OMITTED = {
+    ("HorizontalPodAutoscalerStatus", "conditions"),
+    ("HorizontalPodAutoscalerStatus", "currentReplicas"),
+}
 TOP_LEVEL = {"metadata", "spec", "status"}
 
 Definitions = dict[str, dict[str, Any]]
@@ -194,7 +199,7 @@ def compact_field(owner: str, field: str, schema: Mapping[str, Any], *, required
         flags += "" if required or place in ALWAYS else unknown_flags(code, place)
     else:
         written, omitempty = found
-        flags += ("o" if omitempty else "") + ("p" if written.startswith("*") else "")
+        flags += ("o" if omitempty or place in OMITTED else "") + ("p" if written.startswith("*") else "")
         if named := go.scalar_name(owner, written):
             extras["n"] = named
     if place in OMITZERO:

@@ -192,5 +192,11 @@ def _set_deadline(call: Call, obj: Object, grace: int) -> None:
     metadata = obj["metadata"]
     if metadata.get("generation") and "deletionTimestamp" not in metadata:
         metadata["generation"] += 1
-    metadata["deletionTimestamp"] = format_time(call.clock.now() + timedelta(seconds=grace))
+    metadata["deletionTimestamp"] = format_time(call.clock.now() + timedelta(seconds=_duration(grace)))
     metadata["deletionGracePeriodSeconds"] = grace
+
+
+def _duration(seconds: int) -> int:
+    """Seconds as a Go duration counts them: beyond 292 years it wraps around."""
+    nanoseconds = (seconds * 10**9 + 2**63) % 2**64 - 2**63
+    return nanoseconds // 10**9

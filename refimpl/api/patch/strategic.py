@@ -119,7 +119,7 @@ def _merged_list(kind: Type, key: str, old: Items, new: Items) -> Items:
     if field is None or "merge" not in field.strategies:
         return new
     if not _of_maps(old, new):
-        return _in_order([*dict.fromkeys(old + new)], new, old, "")
+        return _in_order(list({_key_of(item, ""): item for item in old + new}.values()), new, old, "")
     if not field.merge_key:
         raise failures.unmergeable(f"cannot merge lists without merge key for {field.type.go_type}")
     return _merge_items(field, old, new)

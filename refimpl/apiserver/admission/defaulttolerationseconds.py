@@ -18,7 +18,10 @@ UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 def admit(ctx: Context, _old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
     if ctx.resource is PODS and not ctx.subresource and new is not None:
-        add_tolerations(new, ctx.settings.default_not_ready_toleration_seconds, ctx.settings.default_unreachable_toleration_seconds)
+        settings = ctx.settings
+        add_tolerations(
+            new, settings.default_not_ready_toleration_seconds, settings.default_unreachable_toleration_seconds
+        )
 
 
 def add_tolerations(pod: Object, not_ready_seconds: int, unreachable_seconds: int) -> None:

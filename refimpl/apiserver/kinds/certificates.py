@@ -71,7 +71,7 @@ class CertificateSigningRequests(Kind):
     def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
         """See `Strategy`."""
         spec = obj["spec"]
-        yield from _request_causes(spec.get("request", ""))
+        yield from _request_causes(spec.get("request") or "")
         if not spec.get("usages"):
             yield causes.required("spec.usages", "usages must be provided")
         yield from _signer_causes(spec.get("signerName", ""))

@@ -73,9 +73,9 @@ class ConfigMaps(Kind):
         yield from self.validate(ctx, new)
 
 
-def decoded_size(text: str) -> int:
-    """Bytes behind a base64 text."""
-    return len(text) * 3 // 4 - text.count("=")
+def decoded_size(text: str | None) -> int:
+    """Bytes behind a base64 text; a null in a map is an empty value."""
+    return len(text) * 3 // 4 - text.count("=") if text else 0
 
 
 # What a secret of each type must contain.

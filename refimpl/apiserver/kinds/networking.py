@@ -5,14 +5,18 @@ Source: kube-apiserver 1.36 `pkg/apis/networking`, `pkg/registry/networking`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, labelselectors, printing
+from refimpl.apiserver.kinds import addresses, causes, labelselectors, numbers, printing
 from refimpl.apiserver.kinds.kind import Kind, keep
 from refimpl.apiserver.strategy import Column, Context
 from refimpl.clock import Clock
+
+DIRECTIONS: Final = ("Egress", "Ingress")
+PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 
 
 def hosts(ingress: Object, _clock: Clock) -> str:
@@ -126,4 +130,79 @@ class NetworkPolicies(Kind):
 
     def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
         """See `Strategy`."""
-        return labelselectors.label_selector_causes(obj["spec"].get("podSelector"), "spec.podSelector")
+        return _policy_causes(obj["spec"])
+
+    def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        yield from super().validate_update(ctx, old, new)
+        yield from _policy_causes(new["spec"])
+
+
+def _policy_causes(spec: Object) -> Iterable[Cause]:
+    yield from labelselectors.label_selector_causes(spec["podSelector"], "spec.podSelector")
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate(spec.get(direction) or []):
+            path = f"spec.{direction}[{index}]"
+            for number, port in enumerate(rule.get("ports") or []):
+                yield from _port_causes(port, f"{path}.ports[{number}]")
+            for number, peer in enumerate(rule.get(peers) or []):
+                yield from _peer_causes(peer, f"{path}.{peers}[{number}]")
+    types = spec["policyTypes"]
+    if len(types) > len(DIRECTIONS):
+        yield causes.invalid("spec.policyTypes", types, "may not specify more than two policyTypes")
+        return
+    for index, direction in enumerate(types):
+        if direction not in DIRECTIONS:
+            yield causes.not_supported(f"spec.policyTypes[{index}]", direction, DIRECTIONS)
+
+
+def _port_causes(port: Object, path: str) -> Iterable[Cause]:
+    if port["protocol"] not in PROTOCOLS:
+        yield causes.not_supported(f"{path}.protocol", port["protocol"], PROTOCOLS)
+    first, last = port.get("port"), port.get("endPort")
+    if first is not None:
+        yield from numbers.port_or_name(first, f"{path}.port")
+    if last is None:
+        return
+    if isinstance(first, int):
+        if last < first:
+            yield causes.invalid(f"{path}.endPort", last, "must be greater than or equal to `port`")
+        yield from numbers.port(last, f"{path}.endPort")
+    elif first is None:
+        yield causes.required(f"{path}.port", "may not be empty when endPort is specified")
+    else:
+        yield causes.invalid(f"{path}.endPort", last, "may not be specified when `port` is non-numeric")
+
+
+def _peer_causes(peer: Object, path: str) -> Iterable[Cause]:
+    selecting = [key for key in ("podSelector", "namespaceSelector") if peer.get(key) is not None]
+    for key in selecting:
+        yield from labelselectors.label_selector_causes(peer[key], f"{path}.{key}")
+    block = peer.get("ipBlock")
+    if block is not None:
+        yield from _block_causes(block, f"{path}.ipBlock")
+        if selecting:
+            yield causes.forbidden(path, "may not specify both ipBlock and another peer")
+    elif not selecting:
+        yield causes.required(path, "must specify a peer")
+
+
+def _block_causes(block: Object, path: str) -> Iterable[Cause]:
+    if not block.get("cidr"):
+        yield causes.required(f"{path}.cidr")
+        return
+    wrong = list(addresses.cidr_causes(block["cidr"], f"{path}.cidr"))
+    yield from wrong
+    for index, text in enumerate(block.get("except") or []):
+        if wrong:
+            return
+        place = f"{path}.except[{index}]"
+        wrong = list(addresses.cidr_causes(text, place))
+        yield from wrong
+        if not wrong and not _is_within(text, block["cidr"]):
+            yield causes.invalid(place, text, "must be a strict subset of `cidr`")
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    few, many = ipaddress.ip_network(inner, strict=False), ipaddress.ip_network(outer, strict=False)
+    return few.prefixlen > many.prefixlen and few.network_address in many

@@ -97,7 +97,10 @@ def format_labels(labels: Mapping[str, str] | None) -> str:
 
 def format_selector(selector: Object | None) -> str:
     """A LabelSelector as the list API would take it; `<none>` when it is absent or empty."""
-    return str(selectors.from_object(selector)) or NONE
+    try:
+        return str(selectors.from_object(selector)) or NONE
+    except ValueError:
+        return "<error>"
 
 
 def more(items: list[str], count: int, limit: int = 3) -> str:

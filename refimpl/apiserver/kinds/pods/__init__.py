@@ -71,9 +71,10 @@ class Pods(Kind):
     def prepare_for_status_update(self, ctx: Context, old: Object, new: Object) -> None:
         """The status subresource leaves the spec alone, and owner references, which old kubelets send damaged."""
         if ctx.subresource == "ephemeralcontainers":
-            added = new["spec"].get("ephemeralContainers")
-            keep(old, new, "spec", "status", "metadata")
-            new["spec"] = {**old["spec"], **({"ephemeralContainers": added} if added else {})}
+            spec = dict(old["spec"])
+            keep(new["spec"], spec, "ephemeralContainers")
+            keep(old, new, "status", "metadata")
+            new["spec"] = spec
             return
         keep(old, new, "spec")
         keep(old["metadata"], new["metadata"], "ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -12,6 +12,7 @@ from refimpl.api import names
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import addresses, causes, internal, numbers
 from refimpl.apiserver.kinds.pods.validation import image_causes
+from refimpl.apiserver.kinds.podspec import containers
 from refimpl.apiserver.kinds.podspec.scheduling import toleration_causes
 
 ONLY_THESE: Final = (
@@ -157,9 +158,6 @@ def ephemeral_change_causes(old: Object, new: Object) -> Iterable[Cause]:
             yield causes.forbidden(path, f'existing ephemeral containers "{name}" may not be removed')
         elif now[name] != container:
             yield causes.forbidden(path, f'existing ephemeral containers "{name}" may not be changed')
-    taken = {
-        container.get("name") for key in ("containers", "initContainers") for container in old["spec"].get(key) or []
-    }
-    for index, name in enumerate(now):
-        if name in taken:
-            yield causes.duplicate(f"{path}[{index}].name", name)
+    volumes = {volume.get("name", "") for volume in old["spec"].get("volumes") or []}
+    taken = {item.get("name", "") for key in ("containers", "initContainers") for item in old["spec"].get(key) or []}
+    yield from containers.ephemeral_causes(new["spec"].get("ephemeralContainers") or [], taken, volumes, path)

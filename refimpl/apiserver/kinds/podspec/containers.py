@@ -54,6 +54,28 @@ def init_causes(containers: list[Object], regular: list[Object], volumes: set[st
                 )
 
 
+def ephemeral_causes(containers: list[Object], others: set[str], volumes: set[str], path: str) -> Iterable[Cause]:
+    """Rules for `ephemeralContainers`, which come to look at a running pod and ask for nothing.
+
+    Args:
+        containers: the list.
+        others: names of the pod's other containers.
+        volumes: names of the pod's volumes.
+        path: of the list.
+    """
+    taken = set(others)
+    for index, container in enumerate(containers):
+        here = f"{path}[{index}]"
+        yield from common_causes(container, volumes, here)
+        yield from _unique_name_causes(container, taken, here)
+        for key in (*RUN_ONCE_HANDLERS, "ports", "resources"):
+            if container.get(key):
+                yield causes.forbidden(f"{here}.{key}", "cannot be set for an Ephemeral Container")
+        target = container.get("targetContainerName", "")
+        if target and target not in others:
+            yield causes.not_found(f"{here}.targetContainerName", target)
+
+
 def restart_policy_causes(policy: str, path: str) -> Iterable[Cause]:
     """Rules for the restart policy of a single container."""
     if policy not in {"Always", "OnFailure", "Never"}:

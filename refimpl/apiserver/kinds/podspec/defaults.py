@@ -59,8 +59,8 @@ def set_container_defaults(container: Object) -> None:
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(probe) is not None:
             set_probe_defaults(container[probe])
-    for handler in (container.get("lifecycle") or {}).values():
-        set_handler_defaults(handler or {})
+    for hook in ("postStart", "preStop"):
+        set_handler_defaults((container.get("lifecycle") or {}).get(hook) or {})
     for variable in container.get("env") or []:
         source = variable.get("valueFrom") or {}
         references.field_reference(source.get("fieldRef"))

@@ -86,10 +86,10 @@ class Deployments(Workload):
         total = status.get("replicas", 0)
         for key in ("updatedReplicas", "readyReplicas", "availableReplicas"):
             if status.get(key, 0) > total:
-                yield causes.invalid(f"status.{key}", status[key], "cannot be greater than status.replicas")
+                yield causes.invalid(f"status.{key}", status.get(key, 0), "cannot be greater than status.replicas")
         if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
             why = "cannot be greater than readyReplicas"
-            yield causes.invalid("status.availableReplicas", status["availableReplicas"], why)
+            yield causes.invalid("status.availableReplicas", status.get("availableReplicas", 0), why)
 
 
 def strategy_causes(strategy: Object) -> Iterable[Cause]:

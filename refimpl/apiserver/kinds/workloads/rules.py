@@ -109,7 +109,7 @@ def replica_status_causes(status: Object) -> Iterable[Cause]:
     total = status.get("replicas", 0)
     for key in ("fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
         if status.get(key, 0) > total:
-            yield causes.invalid(f"status.{key}", status[key], "cannot be greater than status.replicas")
+            yield causes.invalid(f"status.{key}", status.get(key, 0), "cannot be greater than status.replicas")
     if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
         why = "cannot be greater than readyReplicas"
-        yield causes.invalid("status.availableReplicas", status["availableReplicas"], why)
+        yield causes.invalid("status.availableReplicas", status.get("availableReplicas", 0), why)

@@ -7,9 +7,9 @@ import pytest
 from tales import Tale, condition, node, pod
 
 from conformance import catalogue, judging
-from conformance.drive.scenarios.silence import EXTRA
+from conformance.drive.scenarios.silence import EXTRA, silence
 from conformance.judge.seen import Seen
-from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE
+from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.master import test_condition_taints, test_pods_of_silent_nodes, test_recovery, test_transition
 from conformance.scenario import case_of
 from conformance.timing import Timing
@@ -112,7 +112,7 @@ CASES = [
     value
     for module in (test_transition, test_condition_taints, test_pods_of_silent_nodes, test_recovery)
     for value in vars(module).values()
-    if case_of(value)
+    if (case := case_of(value)) is not None and case.scenario is silence
 ]
 
 
@@ -201,16 +201,3 @@ def test_without_the_flip_only_the_flip_fails():
     verdicts = {function.__name__: verdict(function, never).verdict for function in CASES}
     failed = [name for name, found in verdicts.items() if found is not Verdict.NOT_EXERCISED]
     assert failed == ["test_silence_turns_ready_unknown_in_time_and_not_early"]
-
-
-def test_both_taints_of_ready_exclude_each_other():
-    tale = tell(Master)
-    both = node(
-        condition(tale, LAST, "Ready", "Unknown", since=FLIP, **TEXTS),
-        taints=(OWN, (NOT_READY, NO_SCHEDULE), (UNREACHABLE, NO_SCHEDULE), (UNREACHABLE, NO_EXECUTE)),
-    )
-    tale.object(80, "Node", "victim", both)
-    function = test_condition_taints.test_unknown_gives_unreachable_noschedule_at_once
-    case = case_of(function)
-    assert case is not None
-    assert judging.judge(function, case, tale.seen(END, TIMING), BOOK).verdict is Verdict.FAIL

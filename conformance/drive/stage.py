@@ -99,6 +99,11 @@ class Stage:
         """Registers several nodes alike, together."""
         return tuple(await asyncio.gather(*(self.node(role, **registration) for role in roles)))
 
+    @property
+    def all_nodes(self) -> tuple[SimulatedNode, ...]:
+        """The scenario's nodes, in order of registration."""
+        return tuple(self._nodes)
+
     async def pod(self, role: str, *, labels: Mapping[str, str] | None = None, namespace: str = "", **spec: Any) -> Any:
         """Creates a pod; keyword arguments are those of `manifests.pod_spec`."""
         body = {
@@ -112,6 +117,13 @@ class Stage:
             "spec": manifests.pod_spec(self.naming, **spec),
         }
         return await self._create_pod(body)
+
+    async def bind(self, role: str, node_name: str) -> Any:
+        """Binds a pod to a node, as a scheduler does."""
+        name = self.naming.name(role)
+        target = {"apiVersion": "v1", "kind": "Node", "name": node_name}
+        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+        return await self.client.create(POD.path(self.naming.namespace, name, "binding"), body)
 
     async def replication_controller(self, role: str, replicas: int, **spec: Any) -> Any:
         """Creates a ReplicationController; keyword arguments are those of `manifests.pod_spec`."""

@@ -48,6 +48,15 @@ def bound_to(state: Object | None) -> str:
     return str(((state or {}).get("spec") or {}).get("nodeName") or "")
 
 
+def toleration_seconds(state: Object | None, key: str) -> float | None:
+    """For how many seconds a pod says that it tolerates a NoExecute taint; None without a limit or a word on it."""
+    for entry in ((state or {}).get("spec") or {}).get("tolerations") or []:
+        if entry.get("key") == key and entry.get("effect") in ("NoExecute", None):
+            seconds = entry.get("tolerationSeconds")
+            return None if seconds is None else float(seconds)
+    return None
+
+
 def _requested(state: Object | None) -> float | None:
     metadata = (state or {}).get("metadata") or {}
     if "deletionTimestamp" not in metadata:

@@ -38,13 +38,27 @@ def silence(seen: Seen, role: str) -> Silence:
     Raises:
         NotExercised: it never fell silent, or never beat before.
     """
+    seen.mark(f"{role} silent")
+    return silences(seen, role)[0]
+
+
+def silences(seen: Seen, role: str) -> list[Silence]:
+    """All silences of a node.
+
+    Raises:
+        NotExercised: it never beat before one of them.
+    """
     node = seen.name(role)
-    mark = seen.mark(f"{role} silent")
-    beat = last_beat(seen.history, node, mark.at)
-    if beat is None:
-        raise NotExercised(f"{role} was never seen beating before its silence", about=node)
-    ends = [m.at for m in seen.history.marks if m.at > mark.at and m.name == f"{role} returns"]
-    return Silence(node, beat, ends[0] if ends else seen.history.until)
+    found = []
+    for mark in seen.history.marks:
+        if mark.name != f"{role} silent":
+            continue
+        beat = last_beat(seen.history, node, mark.at)
+        if beat is None:
+            raise NotExercised(f"{role} was never seen beating before its silence", about=node)
+        ends = [m.at for m in seen.history.marks if m.at > mark.at and m.name == f"{role} returns"]
+        found.append(Silence(node, beat, ends[0] if ends else seen.history.until))
+    return found
 
 
 def turn(seen: Seen, role: str) -> Change | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance.drive.scenarios.cycles import TIMES, cycles
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.scenarios.transitions import transitions
-from conformance.judge import conditions, windows
+from conformance.judge import conditions, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
+from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
+from conformance.judge.windows import Start
+from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
@@ -40,3 +44,74 @@ def test_an_old_post_repeated_is_no_recovery(seen: Seen) -> Iterator[Violation]:
     window = seen.timing.unknown_again()
     at = again.at if again else None
     yield from windows.misses("Ready=Unknown again", at, start, window, until=seen.history.until, about=name)
+
+
+@judges("M-NR-10", reads=cycles)
+def test_every_silence_is_noticed_and_every_return_believed(seen: Seen) -> Iterator[Violation]:
+    story = seen.node("cycler")
+    silent = silences.silences(seen, "cycler")
+    for number, quiet in enumerate(silent, 1):
+        turn = conditions.turned(story.since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
+        if turn is None and number == 1:
+            raise NotExercised("already the first silence was not noticed", about=story.name)
+        at = turn.at if turn else None
+        window = seen.timing.unknown_after_silence()
+        start = windows.beat(quiet.last)
+        what = f"Ready=Unknown in silence {number} of {TIMES}"
+        yield from windows.misses(what, at, start, window, until=quiet.until, about=story.name)
+    for number, mark in enumerate([m for m in seen.history.marks if m.name == "cycler recovered"], 1):
+        start = Start(mark.at, mark.at, f"return {number} of {TIMES}")
+        next_silence = [quiet.last.answered for quiet in silent if quiet.last.answered > mark.at]
+        until = story.until(next_silence[0] if next_silence else seen.history.until)
+        yield from taints.goes(until, UNREACHABLE, NO_SCHEDULE, start, seen.timing.no_schedule_taint())
+        yield from taints.goes(until, UNREACHABLE, NO_EXECUTE, start, seen.timing.taints_removed())
+        if conditions.status(until.last, "Ready") != "True":
+            got = f"Ready={conditions.status(until.last, 'Ready')}"
+            yield Violation(want=f"Ready=True after {start.name}", got=got, at=mark.at, about=story.name)
+
+
+@judges("M-NR-10", reads=cycles)
+def test_a_return_leaves_no_timer_behind(seen: Seen) -> None:
+    if len([m for m in seen.history.marks if m.name == "cycler recovered"]) < TIMES:
+        raise NotExercised("the node did not come back often enough", about=seen.name("cycler"))
+    if not any(taints.spans(seen.node("cycler"), UNREACHABLE, NO_EXECUTE)):
+        raise NotExercised("the silent node never got the NoExecute taint", about=seen.name("cycler"))
+    story = seen.pod("survivor")
+    if not story.events:
+        raise NotExercised("the pod was never there", about=story.name)
+    deletion = pods.deletion(story)
+    if deletion is not None:
+        want = "a pod alive that tolerates each outage, though not all of them together"
+        about = (story.name, seen.name("cycler"))
+        raise Violation(want=want, got="its deletion was requested", at=deletion.at, about=about)
+
+
+@judges("M-REG-07", reads=cycles)
+def test_what_others_wrote_survives_silence_and_return(seen: Seen) -> Iterator[Violation]:
+    silences.flip(seen, "cycler")
+    story = seen.node("cycler")
+    began = seen.mark("cycler silent").at
+    before = _foreign(story.state_at(began))
+    for event in story.since(began).events:
+        after = _foreign(event.after)
+        lost = [name for name, value in before.items() if after.get(name) != value]
+        for name in lost:
+            got = repr(after.get(name))
+            yield Violation(want=f"{name} still {before[name]!r}", got=got, at=event.at, about=story.name)
+        if lost:
+            return
+
+
+def _foreign(node: Object | None) -> dict[str, object]:
+    """What of a node is not the lifecycle controller's business, by name."""
+    whole = node or {"metadata": {}, "spec": {}, "status": {}}
+    found: dict[str, object] = {}
+    for name in ("labels", "annotations"):
+        found |= {f"{name[:-1]} {key}": value for key, value in (whole["metadata"].get(name) or {}).items()}
+    for taint in whole["spec"].get("taints") or []:
+        if not taint["key"].startswith("node.kubernetes.io/"):
+            found[f"taint {taint['key']}:{taint['effect']}"] = taint.get("value", "")
+    found["spec.unschedulable"] = whole["spec"].get("unschedulable", False)
+    for name in ("capacity", "allocatable", "addresses", "nodeInfo"):
+        found[f"status.{name}"] = whole["status"].get(name)
+    return found

@@ -13,10 +13,10 @@ from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import NODES
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
+from refimpl.kubelet import nodestatus, registration
 from refimpl.kubelet.era import Era
 from refimpl.kubelet.heartbeatclient import HeartbeatClient
-from refimpl.kubelet.nodestatus import Identity, NodeEvent, SelfView, status_changed, with_status
-from refimpl.kubelet.registration import node_patch, restore_labels
+from refimpl.kubelet.nodestatus import Identity, NodeEvent, SelfView
 
 log = logging.getLogger(__name__)
 
@@ -144,17 +144,19 @@ class StatusReporter:
     async def write(self, old: Object, new: Object) -> None:
         """Writes the status: a strategic merge patch, up to 1.5 a PUT of the whole object."""
         if self._era.patches_status:
-            await self._client.request("PATCH", f"{self._path}/status", node_patch(old, new), content_type=_PATCH_TYPE)
+            await self._client.request(
+                "PATCH", f"{self._path}/status", registration.node_patch(old, new), content_type=_PATCH_TYPE
+            )
         else:
             await self._client.request("PUT", f"{self._path}/status", new)
 
     def _updated(self, node: Object, view: SelfView) -> tuple[Object, list[NodeEvent]]:
-        new, events = with_status(node, self._identity, view, self._clock.timestamp())
+        new, events = nodestatus.with_status(node, self._identity, view, self._clock.timestamp())
         if self._era.repairs_running_labels:
             host = self._identity.host
             wanted = {"kubernetes.io/os": host.operating_system, "kubernetes.io/arch": host.architecture}
             new["metadata"] = dict(new["metadata"])
-            restore_labels(new["metadata"], wanted, _RUNNING_LABELS)
+            registration.restore_labels(new["metadata"], wanted, _RUNNING_LABELS)
         return new, events
 
     def _differs(self, node: Object, view: SelfView) -> bool:
@@ -162,7 +164,7 @@ class StatusReporter:
         if self._settled is not None and self._settled[0] is node and self._settled[1] == view:
             return False
         new, _ = self._updated(node, view)
-        if new["metadata"] != node["metadata"] or status_changed(node.get("status") or {}, new["status"]):
+        if new["metadata"] != node["metadata"] or nodestatus.status_changed(node.get("status") or {}, new["status"]):
             return True
         self._settled = (node, view)
         return False

@@ -20,8 +20,8 @@ from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder, reference_to
 from refimpl.client.informer import Informer
 from refimpl.clock import Clock
-from refimpl.kubelet import capacity, eviction
-from refimpl.kubelet.addresses import NoAddress, internal_ips
+from refimpl.kubelet import addresses, capacity, eviction, nodestatus
+from refimpl.kubelet.addresses import NoAddress
 from refimpl.kubelet.capacity import Device
 from refimpl.kubelet.config import ConfigError, KubeletConfig, validate
 from refimpl.kubelet.control import Control
@@ -29,7 +29,7 @@ from refimpl.kubelet.heartbeat import StatusReporter
 from refimpl.kubelet.heartbeatclient import HeartbeatClient, Reconnect
 from refimpl.kubelet.host import HostFacts
 from refimpl.kubelet.lease import LeaseController
-from refimpl.kubelet.nodestatus import Identity, NodeEvent, initial_node, with_status
+from refimpl.kubelet.nodestatus import Identity, NodeEvent
 from refimpl.kubelet.podmanager import PodManager
 from refimpl.kubelet.podworker import PodWorkers
 from refimpl.kubelet.registration import Registrar
@@ -173,12 +173,14 @@ class Kubelet:
         """This node as admission sees it: the API's copy, or the one to be registered, with current amounts."""
         now, view = self._clock.timestamp(), self.check.view()
         known = self.nodes.get(self.name)
-        return (with_status(known, self.identity, view, now) if known else initial_node(self.identity, view, now))[0]
+        if known is None:
+            return nodestatus.initial_node(self.identity, view, now)[0]
+        return nodestatus.with_status(known, self.identity, view, now)[0]
 
     def host_ips(self) -> Sequence[str]:
         """The node's addresses; empty while it has none."""
         try:
-            return internal_ips(self.config, self.identity.host, self.name)
+            return addresses.internal_ips(self.config, self.identity.host, self.name)
         except NoAddress:
             return ()
 
@@ -273,7 +275,7 @@ class Kubelet:
         return parts
 
     def _initial_node(self) -> Object:
-        return initial_node(self.identity, self.check.view(), self._clock.timestamp())[0]
+        return nodestatus.initial_node(self.identity, self.check.view(), self._clock.timestamp())[0]
 
     def _is_reclaimed(self, uid: str) -> bool:
         record = self.workers.records.get(uid)

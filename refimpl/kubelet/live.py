@@ -7,7 +7,8 @@ await run_live(kubelet, config, clock)    # until cancelled
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import os
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +30,7 @@ RuntimeName = Literal["process", "simulated"]
 
 
 def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: RuntimeName = "process") -> Kubelet:
-    """A kubelet for this machine; without `root_dir` its files live in a new temporary directory.
+    """A kubelet for this machine; without `root_dir` its files live in the user's state directory, by node name.
 
     Args:
         client: the API, as this node.
@@ -41,7 +42,7 @@ def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: R
         ConfigError: no kubelet starts with these settings.
     """
     if not config.root_dir:
-        config = attrs.evolve(config, root_dir=tempfile.mkdtemp(prefix="kubelet-"))
+        config = attrs.evolve(config, root_dir=str(default_root_dir(config.hostname(socket.gethostname()))))
     root = Path(config.root_dir)
     root.mkdir(parents=True, exist_ok=True)
     host = local_host(root)
@@ -49,6 +50,12 @@ def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: R
     stats = LocalStats(root) if runtime == "process" else None
     recorder = EventRecorder(client, clock, "kubelet", config.hostname(host.hostname))
     return Kubelet(client, clock, config, containers, host, recorder, stats=stats)
+
+
+def default_root_dir(name: str) -> Path:
+    """Where a node's files are unless configured: the same place at every start, so that containers are found again."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "node-contract" / "kubelet" / name
 
 
 def open_endpoint(kubelet: Kubelet, client_ca: Path | None = None) -> Endpoint:

@@ -12,9 +12,9 @@ import attrs
 
 from refimpl.api import quantity
 from refimpl.api.errors import Object
+from refimpl.kubelet import addresses, conditions
 from refimpl.kubelet import capacity as machine
-from refimpl.kubelet import conditions
-from refimpl.kubelet.addresses import NoAddress, node_addresses
+from refimpl.kubelet.addresses import NoAddress
 from refimpl.kubelet.capacity import Devices
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import HostFacts
@@ -223,7 +223,7 @@ def _set_addresses(status: Object, identity: Identity) -> None:
     if identity.config.cloud_provider == "external" and status.get("addresses"):
         return
     try:
-        status["addresses"] = node_addresses(identity.config, identity.host)
+        status["addresses"] = addresses.node_addresses(identity.config, identity.host)
     except NoAddress:
         # The other fields are still worth publishing; the next tick tries again.
         return

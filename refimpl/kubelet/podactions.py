@@ -12,8 +12,7 @@ from collections.abc import Collection, Mapping
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.kubelet import podspec
-from refimpl.kubelet.resources import is_sidecar
+from refimpl.kubelet import podspec, resources
 from refimpl.kubelet.runtime.base import Container, Sandbox
 
 
@@ -141,7 +140,7 @@ def _next_init(pod: Object, sandbox: Sandbox | None, probed: Probed) -> PodActio
         run = sandbox.latest(spec["name"]) if sandbox else None
         if run is None:
             return PodActions(starts=(start_of(spec, None),))
-        if is_sidecar(spec):
+        if resources.is_sidecar(spec):
             if run.running and probed.started.get(run.id, True):
                 continue
             return PodActions()
@@ -159,7 +158,7 @@ def _sidecar_repairs(pod: Object, sandbox: Sandbox | None, probed: Probed) -> tu
     kills: list[Kill] = []
     starts: list[Start] = []
     for spec in podspec.init_containers_of(pod):
-        run = sandbox.latest(spec["name"]) if sandbox and is_sidecar(spec) else None
+        run = sandbox.latest(spec["name"]) if sandbox and resources.is_sidecar(spec) else None
         if run is None:
             continue
         if not run.running:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from refimpl.api.errors import Object
-from refimpl.kubelet import podspec
+from refimpl.kubelet import podspec, resources
 from refimpl.kubelet.era import Era
-from refimpl.kubelet.resources import is_sidecar
 
 OWNED: Final = frozenset({
     "PodScheduled",
@@ -71,7 +70,7 @@ def initialized(pod: Object, init_statuses: Iterable[Object], phase: str) -> Obj
 def containers_ready(pod: Object, statuses: Iterable[Object], phase: str, era: Era) -> Object:
     """Whether all app containers and sidecars are ready."""
     by_name = {status["name"]: status for status in statuses}
-    sidecars = [spec for spec in podspec.init_containers_of(pod) if is_sidecar(spec)]
+    sidecars = [spec for spec in podspec.init_containers_of(pod) if resources.is_sidecar(spec)]
     names = [spec["name"] for spec in [*sidecars, *podspec.containers_of(pod)]]
     unknown = [name for name in names if name not in by_name]
     over = terminal_reason(phase, era)
@@ -139,7 +138,7 @@ def _stamped(condition: Object, old: Object | None, now: str, generation: int | 
 
 
 def _initialization_done(spec: Object, status: Object) -> bool:
-    if is_sidecar(spec):
+    if resources.is_sidecar(spec):
         return bool(status.get("started"))
     return bool(status.get("ready"))
 

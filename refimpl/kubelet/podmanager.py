@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 
 from refimpl.api.errors import Object
 from refimpl.clock import Clock
-from refimpl.kubelet import admission, podspec, resources
+from refimpl.kubelet import admission, podrecord, podspec, resources
 from refimpl.kubelet.admission import Rejection
 from refimpl.kubelet.era import Era
-from refimpl.kubelet.podrecord import PodRecord, StopOrder, needs_sync, record_of
+from refimpl.kubelet.podrecord import PodRecord, StopOrder
 from refimpl.kubelet.podstatus import Ending
 from refimpl.kubelet.podworker import PodWorkers
 from refimpl.kubelet.runtime.base import Runtime, Sandbox
@@ -108,7 +108,7 @@ class PodManager:
             self._workers.stop(record, deletion_order(new))
         elif podspec.is_terminal(new) and record.stop is None:
             self._workers.stop(record, StopOrder(Ending(), podspec.spec_grace(new)))
-        if needs_sync(old, new):
+        if podrecord.needs_sync(old, new):
             self._workers.kick(record)
 
     def removed(self, pod: Object) -> None:
@@ -132,7 +132,7 @@ class PodManager:
 
     def take(self, pod: Object) -> None:
         """Decides about one new pod."""
-        record = record_of(pod)
+        record = podrecord.record_of(pod)
         if podspec.is_terminal(pod):
             record.settled = True
             record.stop = StopOrder(Ending(), podspec.spec_grace(pod))
@@ -177,7 +177,7 @@ class PodManager:
 
     def _stop_orphan(self, sandbox: Sandbox) -> None:
         log.info("%s/%s is unknown to the API; stopping it", sandbox.namespace, sandbox.name)
-        record = record_of(pod_of(sandbox))
+        record = podrecord.record_of(pod_of(sandbox))
         record.in_api = False
         record.stop = StopOrder(Ending(), sandbox.grace)
         self._workers.add(record)

@@ -11,8 +11,7 @@ from typing import Literal
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.kubelet import podspec
-from refimpl.kubelet.resources import is_sidecar
+from refimpl.kubelet import podspec, resources
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 
@@ -68,7 +67,7 @@ def _initialization(pod: Object, by_name: Mapping[str, Object]) -> tuple[bool, b
     app_has_run = any(_has_run(by_name.get(spec["name"])) for spec in podspec.containers_of(pod))
     for spec in podspec.init_containers_of(pod):
         status = by_name.get(spec["name"])
-        if is_sidecar(spec):
+        if resources.is_sidecar(spec):
             pending = pending or (not app_has_run and not _sidecar_up(status))
             continue
         ended = _end_of(status)

@@ -11,9 +11,8 @@ import attrs
 
 from refimpl.api.errors import Object
 from refimpl.clock import format_time
-from refimpl.kubelet import podconditions, podspec, resources
+from refimpl.kubelet import podconditions, podphase, podspec, resources
 from refimpl.kubelet.era import Era
-from refimpl.kubelet.podphase import phase
 from refimpl.kubelet.runtime.base import Container, Sandbox
 
 _LOST = {"exitCode": 137, "reason": "ContainerStatusUnknown"}
@@ -101,7 +100,7 @@ def published_phase(pod: Object, statuses: Sequence[Object], observed: Observed,
             return final
     if observed.over:
         return final_phase(pod, statuses, observed, era)
-    found = phase(pod, statuses)
+    found = podphase.phase(pod, statuses)
     if found in podspec.TERMINAL_PHASES:
         return "Pending" if known == "Pending" and not _any_ran(statuses) else "Running"
     return "Running" if known == "Running" and found == "Pending" and observed.ending is not None else found
@@ -113,8 +112,8 @@ def final_phase(pod: Object, statuses: Sequence[Object], observed: Observed, era
         return "Failed"
     deleting = podspec.is_deleting(pod)
     if deleting and not era.terminal_before_delete:
-        return phase(pod, statuses)
-    found = phase(pod, statuses, over=True)
+        return podphase.phase(pod, statuses)
+    found = podphase.phase(pod, statuses, over=True)
     return found if found in podspec.TERMINAL_PHASES or not deleting else "Failed"
 
 

@@ -16,11 +16,11 @@ from typing import Final
 
 from refimpl.api.errors import Object
 from refimpl.client.transport import Unreachable
-from refimpl.kubelet import podspec
-from refimpl.kubelet.podactions import Kill, PodActions, Probed, compute_actions
-from refimpl.kubelet.podrecord import PodRecord, StopOrder, time_left
+from refimpl.kubelet import podactions, podrecord, podspec, podstatus
+from refimpl.kubelet.podactions import Kill, PodActions, Probed
+from refimpl.kubelet.podrecord import PodRecord, StopOrder
 from refimpl.kubelet.podstarter import RETRY_DELAY, Starter
-from refimpl.kubelet.podstatus import Ending, Observed, pod_status
+from refimpl.kubelet.podstatus import Ending, Observed
 from refimpl.kubelet.probes import Prober
 from refimpl.kubelet.runtime.base import Container, RuntimeUnavailable, Sandbox, StartFailure
 from refimpl.kubelet.termination import Stopper
@@ -141,7 +141,7 @@ class PodWorkers:
             ending=record.stop.ending if record.stop else None,
             over=record.over,
         )
-        return pod_status(record.pod, observed, self._context.era)
+        return podstatus.pod_status(record.pod, observed, self._context.era)
 
     def publish(self, record: PodRecord) -> None:
         """Says what the pod's status is."""
@@ -156,7 +156,7 @@ class PodWorkers:
         self.publish(record)
         if self._deadline_passed(record):
             return
-        actions = compute_actions(pod, sandbox, self._probed(record, sandbox))
+        actions = podactions.compute_actions(pod, sandbox, self._probed(record, sandbox))
         if actions.ends:
             self.stop(record, StopOrder(Ending(), podspec.spec_grace(pod)))
             return
@@ -227,7 +227,7 @@ class PodWorkers:
             del self._records[record.uid]
 
     def _deadline_passed(self, record: PodRecord) -> bool:
-        left = time_left(record.pod, self._started_at(record), self._clock.now())
+        left = podrecord.time_left(record.pod, self._started_at(record), self._clock.now())
         if left is None:
             return False
         if left > 0:

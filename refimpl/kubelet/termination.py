@@ -14,10 +14,9 @@ from collections.abc import Callable, Sequence
 
 from refimpl.api.errors import Object
 from refimpl.clock import Clock
-from refimpl.kubelet import podspec
+from refimpl.kubelet import podspec, resources
 from refimpl.kubelet.podrecord import Countdown, PodRecord, StopOrder
 from refimpl.kubelet.probes import with_port
-from refimpl.kubelet.resources import is_sidecar
 from refimpl.kubelet.runtime.base import Container, Runtime, RuntimeUnavailable, Sandbox
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ ContainerEvent = Callable[[Object, str, str, str, str], None]
 
 def stop_waves(pod: Object, sandbox: Sandbox) -> list[list[Container]]:
     """Running containers in the groups in which they stop: all but sidecars together, then sidecars one by one."""
-    sidecars = [spec["name"] for spec in podspec.init_containers_of(pod) if is_sidecar(spec)]
+    sidecars = [spec["name"] for spec in podspec.init_containers_of(pod) if resources.is_sidecar(spec)]
     first = [run for run in sandbox.running if run.name not in sidecars]
     later = [[run] for name in reversed(sidecars) for run in sandbox.running if run.name == name]
     return [wave for wave in [first, *later] if wave]

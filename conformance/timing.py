@@ -155,6 +155,21 @@ class Timing:
         queue = (position - 1) / self.node_eviction_rate
         return Window(0, passes * self.node_monitor_period + queue + self.slack)
 
+    def no_execute_taint_resumed(self, position: int = 1) -> Window:
+        """The NoExecute taint of the `position`-th waiting node, after its zone is healthy again.
+
+        The zone's rate starts anew when it changes, and then makes the first node wait as well.
+        """
+        return Window(0, self.node_monitor_period + position / self.node_eviction_rate + self.slack)
+
+    def rate_when_mostly_down(self, size: int) -> float:
+        """NoExecute taints a second in a zone of that many nodes that is mostly, not entirely, down."""
+        return self.secondary_node_eviction_rate if size > self.large_cluster_size_threshold else 0
+
+    def taints_apart(self, rate: float) -> float:
+        """Seconds at least between two NoExecute taints in one zone, as a watch tells of them."""
+        return max(0.9 / rate - self.watch_lag, 0)
+
     def uncalled_taint_removed(self, effect: str) -> Window:
         """A taint of the controller's is taken off a ready node that somebody else put there."""
         return self.no_schedule_taint() if effect == "NoSchedule" else self.taints_removed()

@@ -1,0 +1,112 @@
+"""Many nodes of a zone fall silent: how fast they are tainted, and when that stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from conformance.drive.node import SimulatedNode
+from conformance.drive.stage import Stage
+from conformance.drive.waits import ready
+from conformance.judge import taints
+from conformance.judge.taints import NO_EXECUTE, UNREACHABLE
+from conformance.kinds import NODE
+from conformance.scenario import scenario
+from conformance.timing import Timing
+
+EXCLUDED = {"node.kubernetes.io/exclude-disruption": "true"}
+
+RATE = ("rate-1", "rate-2")
+"""Two of three nodes of a zone: it counts as healthy."""
+WHOLE = ("whole-1", "whole-2", "whole-3")
+"""All nodes of a zone."""
+EXEMPT = ("exempt-1", "exempt-2", "exempt-3")
+"""Three of four nodes of a zone; the first two do not count."""
+EARLY = "early"
+LATE = ("late-1", "late-2")
+"""Three of four nodes of a zone, the first well before the others."""
+PART = 4
+"""The size of that zone."""
+UNBORN = ("unborn-1", "unborn-2")
+"""Two of four nodes of a zone; a third one never had a Ready condition."""
+SILENT = (*RATE, *WHOLE, *EXEMPT, EARLY, *LATE, *UNBORN)
+
+
+def _longest(timing: Timing) -> float:
+    flipped = timing.unknown_after_silence().latest + timing.slack
+    waits = 1 / timing.node_eviction_rate + timing.no_execute_taint(2).latest
+    held = held_back(timing) + timing.no_execute_taint_resumed(len(LATE)).latest
+    return 2 * timing.beat_interval + 2 * flipped + waits + held + timing.taints_removed().latest
+
+
+def held_back(timing: Timing) -> float:
+    """Seconds for which a zone that is mostly down is watched: a healthy one would have given the next taint."""
+    slow = timing.rate_when_mostly_down(PART)
+    return timing.no_execute_taint(2).latest + timing.slack + (2 / slow if slow else 0)
+
+
+@scenario(watches=(NODE,), longest=_longest)
+async def zones(stage: Stage) -> None:
+    """Zones lose two nodes of three, all of three, three of four; one that lost three of four gets one back.
+
+    At the same moment fall silent: two nodes of zone `rate`, which keeps one; all three of zone `whole`; three of zone
+    `exempt`, of which two are excluded from the counts; two of zone `unborn`, whose third never had a Ready condition,
+    and which keeps one; and one of zone `part`. Once that one has its taint two more of its zone fall silent, and
+    after a while it comes back. Each zone but `whole` has a keeper.
+    """
+    await stage.node("keeper-r", zone="rate")
+    rate = await stage.nodes(*RATE, zone="rate")
+    whole = await stage.nodes(*WHOLE, zone="whole")
+    await stage.node("keeper-e", zone="exempt")
+    exempt = [
+        *await stage.nodes(*EXEMPT[:2], zone="exempt", labels=EXCLUDED),
+        await stage.node(EXEMPT[2], zone="exempt"),
+    ]
+    await stage.node("keeper-u", zone="unborn")
+    await stage.node("unborn-0", zone="unborn", ready=None, beats=("lease",))
+    unborn = await stage.nodes(*UNBORN, zone="unborn")
+    await stage.node("keeper-p", zone="part")
+    early, *late = await stage.nodes(EARLY, *LATE, zone="part")
+    await stage.hold(2 * stage.timing.beat_interval)
+    await silence(rate + whole + tuple(exempt) + unborn + (early,))
+    await asyncio.gather(
+        _until_tainted(stage, *RATE),
+        _until_tainted(stage, *WHOLE),
+        _until_tainted(stage, *EXEMPT),
+        _part(stage, early, late),
+    )
+
+
+async def silence(nodes: Sequence[SimulatedNode]) -> None:
+    """They fall silent together."""
+    await asyncio.gather(*(node.fall_silent() for node in nodes))
+
+
+async def _part(stage: Stage, early: SimulatedNode, late: Sequence[SimulatedNode]) -> None:
+    """A zone loses most of its nodes, the first of which was tainted before; then that one comes back."""
+    timing = stage.timing
+    await _until_tainted(stage, EARLY)
+    await silence(late)
+    await _until_unknown(stage, *LATE)
+    stage.mark("part is mostly down")
+    await stage.hold(held_back(timing))
+    await early.recover()
+    await stage.until(lambda: not _tainted(stage, EARLY), within=timing.taints_removed().latest)
+    resumed = timing.no_execute_taint_resumed(len(LATE)).latest
+    await stage.until(lambda: all(_tainted(stage, role) for role in LATE), within=resumed)
+
+
+async def _until_unknown(stage: Stage, *roles: str) -> None:
+    within = stage.timing.unknown_after_silence().latest + stage.timing.slack
+    await stage.until(lambda: all(ready(stage, role) == "Unknown" for role in roles), within=within)
+
+
+async def _until_tainted(stage: Stage, *roles: str) -> None:
+    """Waits until nodes of a zone are Unknown and have their NoExecute taints."""
+    await _until_unknown(stage, *roles)
+    within = stage.timing.no_execute_taint(len(roles)).latest + stage.timing.slack
+    await stage.until(lambda: all(_tainted(stage, role) for role in roles), within=within)
+
+
+def _tainted(stage: Stage, role: str) -> bool:
+    return taints.has(stage.current(NODE, role), UNREACHABLE, NO_EXECUTE)

@@ -1,0 +1,142 @@
+"""How fast the nodes of a zone are tainted, and when that stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from conformance.drive.scenarios.zones import EARLY, EXEMPT, LATE, PART, RATE, SILENT, UNBORN, WHOLE, zones
+from conformance.judge import silence as silences
+from conformance.judge import taints, windows
+from conformance.judge.seen import Seen
+from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
+from conformance.judge.windows import Start
+from conformance.scenario import judges
+from conformance.verdict import NotExercised, Violation
+
+
+@judges("M-ZONE-01", reads=zones)
+def test_a_zone_gets_its_taints_one_after_the_other(seen: Seen) -> Iterator[Violation]:
+    yield from _one_by_one(seen, RATE)
+
+
+@judges("M-ZONE-01", reads=zones)
+def test_each_zone_has_a_rate_of_its_own(seen: Seen) -> Iterator[Violation]:
+    for zone in (RATE, WHOLE, EXEMPT):
+        flipped = max(silences.flip(seen, role).at for role in zone)
+        came = _tainted(seen, zone)
+        start = Start(flipped, flipped, "Ready=Unknown")
+        window = seen.timing.no_execute_taint()
+        at = max(came[0], flipped) if came else None
+        what = f"the zone's first {UNREACHABLE}:{NO_EXECUTE}"
+        yield from windows.misses(what, at, start, window, until=seen.history.until, about=_names(seen, zone))
+
+
+@judges("M-ZONE-02", reads=zones)
+def test_a_zone_that_is_mostly_down_gets_no_more_taints(seen: Seen) -> Iterator[Violation]:
+    down, back = seen.mark("part is mostly down").at, seen.mark("early returns").at
+    for role in LATE:
+        silences.flip(seen, role)
+    rate = seen.timing.rate_when_mostly_down(PART)
+    came = [at for at in _tainted(seen, LATE) if at <= back]
+    # One may slip through: the taints are handed out while the pass that will stop them is still going on.
+    if not rate and len(came) > 1:
+        want = f"no further {UNREACHABLE}:{NO_EXECUTE} while most of the zone is down"
+        got = f"{len(came)} within {back - down:.0f} s"
+        yield Violation(want=want, got=got, at=came[-1], about=_names(seen, LATE))
+    if rate and (not came or (len(came) > 1 and came[1] - came[0] < seen.timing.taints_apart(rate))):
+        want = f"a taint each {1 / rate:g} s in a large zone that is mostly down"
+        yield Violation(want=want, got=f"{len(came)} within {back - down:.0f} s", about=_names(seen, LATE))
+
+
+@judges("M-ZONE-02", reads=zones)
+def test_taints_stay_while_most_of_the_zone_is_down(seen: Seen) -> None:
+    story = seen.node(EARLY).until(seen.mark("early returns").at)
+    span = taints.first(story, UNREACHABLE, NO_EXECUTE)
+    if span is None:
+        raise NotExercised("the zone's first silent node was never tainted", about=story.name)
+    if span.until is not None:
+        want = f"{UNREACHABLE}:{NO_EXECUTE} still there"
+        raise Violation(want=want, got="it was taken off", at=span.until, about=story.name)
+
+
+@judges("M-ZONE-02", reads=zones)
+def test_taints_come_again_when_the_zone_recovers(seen: Seen) -> Iterator[Violation]:
+    recovered = seen.mark("early recovered").at
+    for role in LATE:
+        silences.flip(seen, role)
+    came = _tainted(seen, LATE)
+    for position in range(1, len(LATE) + 1):
+        at = came[position - 1] if len(came) >= position else None
+        window = seen.timing.no_execute_taint_resumed(position)
+        start = Start(recovered, recovered, "the return of one node")
+        what = f"taint {position} of {len(LATE)}"
+        at = max(at, recovered) if at else None
+        yield from windows.misses(what, at, start, window, until=seen.history.until, about=_names(seen, LATE))
+
+
+@judges("M-ZONE-03", reads=zones)
+def test_a_zone_that_is_entirely_down_gets_its_taints(seen: Seen) -> Iterator[Violation]:
+    yield from _one_by_one(seen, WHOLE)
+
+
+@judges("M-ZONE-06", reads=zones)
+def test_neither_unknown_nor_noschedule_waits_for_anything(seen: Seen) -> Iterator[Violation]:
+    for role in SILENT:
+        quiet = silences.silence(seen, role)
+        turn = silences.turn(seen, role)
+        at = turn.at if turn else None
+        start = windows.beat(quiet.last)
+        window = seen.timing.unknown_after_silence()
+        yield from windows.misses("Ready=Unknown", at, start, window, until=quiet.until, about=quiet.node)
+        if turn:
+            story = seen.node(role).until(quiet.until)
+            unknown = Start(turn.at, turn.at, "Ready=Unknown")
+            window = seen.timing.no_schedule_taint()
+            yield from taints.comes(story, UNREACHABLE, NO_SCHEDULE, unknown, window)
+
+
+@judges("M-ZONE-07", reads=zones)
+def test_excluded_nodes_do_not_count_but_are_tainted(seen: Seen) -> Iterator[Violation]:
+    yield from _one_by_one(seen, EXEMPT)
+
+
+@judges("M-ZONE-07", reads=zones)
+def test_nodes_without_ready_condition_count_as_not_ready(seen: Seen) -> None:
+    last = max(silences.flip(seen, role).at for role in UNBORN)
+    watched = seen.history.until - last
+    if watched < seen.timing.no_execute_taint(2).latest:
+        raise NotExercised(f"the zone was watched for {watched:.0f} s only", about=_names(seen, UNBORN))
+    came = _tainted(seen, UNBORN)
+    if not seen.timing.rate_when_mostly_down(PART) and len(came) > 1:
+        want = f"no further {UNREACHABLE}:{NO_EXECUTE} in a zone with one Ready node of four"
+        got = f"{len(came)} within {watched:.0f} s"
+        raise Violation(want=want, got=got, at=came[-1], about=_names(seen, UNBORN))
+
+
+def _one_by_one(seen: Seen, zone: tuple[str, ...]) -> Iterator[Violation]:
+    """All nodes of a zone get their NoExecute taints, as fast as its rate allows and no faster."""
+    flipped = max(silences.flip(seen, role).at for role in zone)
+    came = _tainted(seen, zone)
+    about = _names(seen, zone)
+    apart = seen.timing.taints_apart(seen.timing.node_eviction_rate)
+    for position in range(1, len(zone) + 1):
+        at = max(came[position - 1], flipped) if len(came) >= position else None
+        start = Start(flipped, flipped, "Ready=Unknown")
+        window = seen.timing.no_execute_taint(position)
+        what = f"taint {position} of {len(zone)}"
+        yield from windows.misses(what, at, start, window, until=seen.history.until, about=about)
+    for earlier, later in pairwise(came):
+        if later - earlier < apart:
+            want = f"at least {apart:g} s between two NoExecute taints of a zone"
+            yield Violation(want=want, got=f"{later - earlier:.2f} s", at=later, about=about)
+
+
+def _tainted(seen: Seen, zone: tuple[str, ...]) -> list[float]:
+    """When nodes first got their NoExecute taint, in order."""
+    spans = (taints.first(seen.node(role), UNREACHABLE, NO_EXECUTE) for role in zone)
+    return sorted(span.since for span in spans if span is not None)
+
+
+def _names(seen: Seen, zone: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(seen.name(role) for role in zone)

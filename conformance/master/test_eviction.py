@@ -195,7 +195,7 @@ def test_a_toleration_made_endless_saves_the_pod(seen: Seen) -> Iterator[Violati
     pardoned = seen.mark("pardoned retolerated answered").at
     evictions.require(seen, ["pardoned"], pardoned)
     why = "it tolerates the taint for ever now"
-    yield from evictions.spared(seen, "pardoned", pardoned, seen.history.until, why, "fixed")
+    yield from evictions.spared(seen, "pardoned", pardoned, seen.history.until, why, "stamped")
 
 
 @judges("M-EV-12", reads=eviction_timers)

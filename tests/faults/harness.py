@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +55,19 @@ class Fault:
 def replaced(owner: Any, attribute: str, by: Any) -> Callable[[], AbstractContextManager[Any]]:
     """A patch that puts something else in the place of one function or method of the reference."""
     return partial(patch.object, owner, attribute, by)
+
+
+def together(*patches: Callable[[], AbstractContextManager[Any]]) -> Callable[[], AbstractContextManager[Any]]:
+    """Several patches as one, for what no single function decides."""
+
+    @contextmanager
+    def opened() -> Iterator[None]:
+        with ExitStack() as stack:
+            for each in patches:
+                stack.enter_context(each())
+            yield
+
+    return opened
 
 
 @cache

@@ -135,7 +135,7 @@ def _timers(step: int) -> dict[str, tuple[str, Tolerations]]:
         "lengthened": ("fixed", [tolerate(A, 3 * step), tolerate(B, None)]),
         "crowded": ("fixed", [tolerate(A, 3 * step), tolerate(B, step)]),
         "relabelled": ("fixed", [tolerate(A, 3 * step), tolerate(B, None)]),
-        "pardoned": ("fixed", [tolerate(A, 3 * step), tolerate(B, None)]),
+        "pardoned": ("stamped", [tolerate(A, 2 * step), tolerate(B, None)]),
         "surprised": ("fixed", [tolerate(A, 3 * step)]),
         "swapped": ("swapped-node", [tolerate(A, 3 * step), tolerate(B, 3 * step)]),
         "relieved": ("relieved-node", [tolerate(A, 2 * step), tolerate(B, 4 * step)]),

@@ -15,30 +15,15 @@ from refimpl.api.taints import taints_of
 from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
-from refimpl.controllers.daemonset.placement import daemon_pod, demands_of, judge
-from refimpl.controllers.daemonset.reconcile import (
-    Decision,
-    View,
-    by_node,
-    calculate_status,
-    manage,
-    update,
-    verdicts,
-)
+from refimpl.controllers.daemonset import placement, reconcile
+from refimpl.controllers.daemonset.reconcile import Decision, View
 from refimpl.controllers.runner import ControllerContext
-from refimpl.controllers.workloads import pods
+from refimpl.controllers.workloads import owners, pods
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.backoff import Backoff
 from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
-from refimpl.controllers.workloads.owners import (
-    BY_CONTROLLER,
-    BY_NAMESPACE,
-    by_controller,
-    by_namespace,
-    claim,
-    orphans_of,
-)
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace, orphans_of
 from refimpl.controllers.workloads.podcontrol import PodControl, namespace_is_going, side_by_side, slow_start, take
 from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.revisions import expendable, hash_of, history_of
@@ -105,9 +90,9 @@ class DaemonSetController:
         decided = self._expectations.met(uid)
         if decided:
             view = await self._view(daemonset, revision_hash)
-            await self._carry_out(key, view, manage(view))
+            await self._carry_out(key, view, reconcile.manage(view))
             if self._expectations.met(uid) and _updates(daemonset):
-                await self._carry_out(key, view, update(view))
+                await self._carry_out(key, view, reconcile.update(view))
         else:
             self._queue.add_after(key, TIMEOUT_SECONDS)
         view = await self._view(daemonset, revision_hash)
@@ -120,13 +105,13 @@ class DaemonSetController:
         metadata = daemonset["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = claim(daemonset, _selector(daemonset), (*held, *orphans))
+        claims = owners.claim(daemonset, _selector(daemonset), (*held, *orphans))
         mine = await take(self._client, DAEMONSETS, PODS, daemonset, claims)
         now = self._clock.now()
         return View(
             daemonset,
-            verdicts(daemonset, self._nodes.list()),
-            by_node(mine),
+            reconcile.verdicts(daemonset, self._nodes.list()),
+            reconcile.by_node(mine),
             revision_hash,
             lambda node: self._backoff.remaining(_spot(daemonset, node), now),
             now,
@@ -145,7 +130,9 @@ class DaemonSetController:
         self._expectations.expect(uid, creations=len(decision.create), deletions=doomed)
         created, failure = await slow_start(
             len(decision.create),
-            lambda n: self._control.create(daemonset, daemon_pod(daemonset, decision.create[n], view.revision_hash)),
+            lambda n: self._control.create(
+                daemonset, placement.daemon_pod(daemonset, decision.create[n], view.revision_hash)
+            ),
         )
         self._expectations.created(uid, len(decision.create) - created)
         failures = await side_by_side([self._delete(daemonset, pod) for pod in decision.delete])
@@ -174,7 +161,7 @@ class DaemonSetController:
             self._recorder.event(view.daemonset, "Normal", "SucceededDaemonPod", message)
 
     async def _report(self, key: Key, view: View, *, decided: bool) -> None:
-        status = calculate_status(view, decided=decided)
+        status = reconcile.calculate_status(view, decided=decided)
         if status != view.daemonset.get("status"):
             await self._client.update(DAEMONSETS, {**view.daemonset, "status": status}, subresource="status")
         min_ready_seconds = int(view.daemonset["spec"].get("minReadySeconds") or 0)
@@ -190,9 +177,9 @@ class DaemonSetController:
         if old is not None and new is not None and _placement_facts(old) == _placement_facts(new):
             return
         for daemonset in self._daemonsets.list():
-            demands = demands_of(daemonset)
-            before = judge(demands, old) if old is not None else None
-            after = judge(demands, new) if new is not None else None
+            demands = placement.demands_of(daemonset)
+            before = placement.judge(demands, old) if old is not None else None
+            after = placement.judge(demands, new) if new is not None else None
             if before != after:
                 self._queue.add(key_of(daemonset))
 

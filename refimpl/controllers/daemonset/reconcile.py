@@ -12,14 +12,8 @@ import attrs
 
 from refimpl.api.errors import Object
 from refimpl.api.meta import is_terminating, labels
-from refimpl.controllers.daemonset.placement import (
-    TEMPLATE_GENERATION,
-    TEMPLATE_GENERATION_LABEL,
-    Verdict,
-    demands_of,
-    judge,
-    target_node,
-)
+from refimpl.controllers.daemonset import placement
+from refimpl.controllers.daemonset.placement import TEMPLATE_GENERATION, TEMPLATE_GENERATION_LABEL, Verdict
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.numbers import scaled
 from refimpl.controllers.workloads.revisions import hash_of
@@ -71,8 +65,8 @@ class Decision:
 
 def verdicts(daemonset: Object, nodes: Iterable[Object]) -> dict[str, Verdict]:
     """Judges every node."""
-    demands = demands_of(daemonset)
-    return {node["metadata"]["name"]: judge(demands, node) for node in nodes}
+    demands = placement.demands_of(daemonset)
+    return {node["metadata"]["name"]: placement.judge(demands, node) for node in nodes}
 
 
 def by_node(mine: Iterable[Object]) -> OnNodes:
@@ -80,7 +74,7 @@ def by_node(mine: Iterable[Object]) -> OnNodes:
     groups: dict[str, list[Object]] = {}
     for pod in mine:
         if not (pods.is_terminal(pod) and is_terminating(pod)):
-            groups.setdefault(target_node(pod), []).append(pod)
+            groups.setdefault(placement.target_node(pod), []).append(pod)
     for group in groups.values():
         group.sort(key=_seniority)
     return groups

@@ -13,12 +13,10 @@ from refimpl.api.resources import DEPLOYMENTS, PODS, REPLICASETS
 from refimpl.api.selectors import from_object
 from refimpl.client.informer import Key, key_of
 from refimpl.client.workqueue import WorkQueue
-from refimpl.controllers.deployment import status
-from refimpl.controllers.deployment.limits import is_rolling
-from refimpl.controllers.deployment.reconcile import View, reconcile
-from refimpl.controllers.deployment.replicasets import same_template
+from refimpl.controllers.deployment import limits, reconcile, replicasets, status
+from refimpl.controllers.deployment.reconcile import View
 from refimpl.controllers.runner import ControllerContext
-from refimpl.controllers.workloads import conditions
+from refimpl.controllers.workloads import conditions, owners
 from refimpl.controllers.workloads.actions import Create, carry_out
 from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.owners import (
@@ -27,7 +25,6 @@ from refimpl.controllers.workloads.owners import (
     Claims,
     by_controller,
     by_namespace,
-    claim,
     controller_uid,
     orphans_of,
 )
@@ -77,7 +74,7 @@ class DeploymentController:
             self._recorder.event(deployment, "Warning", "SelectingAll", message)
             return
         replica_sets = await take(self._client, DEPLOYMENTS, REPLICASETS, deployment, self._claim(deployment))
-        for action in reconcile(View(deployment, replica_sets, self._pods_of, self._clock.now())):
+        for action in reconcile.reconcile(View(deployment, replica_sets, self._pods_of, self._clock.now())):
             if isinstance(action, Create):
                 await self._create(deployment, action.body)
                 continue
@@ -89,7 +86,7 @@ class DeploymentController:
         metadata = deployment["metadata"]
         held = self._replica_sets.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._replica_sets.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return claim(deployment, from_object(deployment["spec"]["selector"]), (*held, *orphans))
+        return owners.claim(deployment, from_object(deployment["spec"]["selector"]), (*held, *orphans))
 
     def _pods_of(self, replica_set: Object) -> Iterable[Object]:
         return self._pods.by_index(BY_CONTROLLER, replica_set["metadata"]["uid"])
@@ -114,7 +111,7 @@ class DeploymentController:
         metadata = replica_set["metadata"]
         found = await self._client.get(REPLICASETS, metadata["name"], namespace=metadata["namespace"])
         ours = controller_uid(found) == deployment["metadata"]["uid"]
-        if ours and same_template(found["spec"]["template"], deployment["spec"]["template"]):
+        if ours and replicasets.same_template(found["spec"]["template"], deployment["spec"]["template"]):
             return
         known = deployment.get("status") or {}
         counted = {**known, "collisionCount": known.get("collisionCount", 0) + 1}
@@ -163,5 +160,5 @@ class DeploymentController:
         if replica_set is None or holder is None or replica_set["metadata"]["uid"] != reference["uid"]:
             return
         deployment = self._deployments.get(holder["name"], old["metadata"]["namespace"])
-        if deployment is not None and not is_rolling(deployment):
+        if deployment is not None and not limits.is_rolling(deployment):
             self._wake_controller(replica_set)

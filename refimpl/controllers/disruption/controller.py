@@ -20,13 +20,8 @@ from refimpl.api.resources import (
 from refimpl.api.selectors import from_object
 from refimpl.client.informer import Informer, Key, key_of
 from refimpl.client.workqueue import WorkQueue
-from refimpl.controllers.disruption.budget import (
-    DELETION_TIMEOUT,
-    calculate_status,
-    failed_status,
-    need,
-    needs_scale,
-)
+from refimpl.controllers.disruption import budget
+from refimpl.controllers.disruption.budget import DELETION_TIMEOUT
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.changes import any_of, keyed, split
@@ -73,25 +68,25 @@ class DisruptionController:
         Raises:
             ApiError, Unreachable: the status was not written; to be tried again.
         """
-        budget = self._budgets.get(key[1], key[0])
-        if budget is None:
+        found = self._budgets.get(key[1], key[0])
+        if found is None:
             return
-        matching = selected(self._pods, key[0], from_object(budget["spec"].get("selector")))
+        matching = selected(self._pods, key[0], from_object(found["spec"].get("selector")))
         if not matching:
-            self._recorder.event(budget, "Normal", "NoPods", "No matching pods found")
+            self._recorder.event(found, "Normal", "NoPods", "No matching pods found")
         now = self._clock.now()
         try:
-            scale = self._scale(matching) if needs_scale(budget) else 0
+            scale = self._scale(matching) if budget.needs_scale(found) else 0
         except Unscalable as error:
             message = f"Failed to calculate the number of expected pods: {error}"
-            self._recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", message)
-            status = failed_status(budget, str(error), now)
+            self._recorder.event(found, "Warning", "CalculateExpectedPodCountFailed", message)
+            status = budget.failed_status(found, str(error), now)
         else:
-            status = calculate_status(budget, matching, need(budget, len(matching), scale), now)
+            status = budget.calculate_status(found, matching, budget.need(found, len(matching), scale), now)
             if status.get("disruptedPods"):
                 self._queue.add_after(key, DELETION_TIMEOUT.total_seconds())
-        if status != budget.get("status"):
-            await self._client.update(PODDISRUPTIONBUDGETS, {**budget, "status": status}, subresource="status")
+        if status != found.get("status"):
+            await self._client.update(PODDISRUPTIONBUDGETS, {**found, "status": status}, subresource="status")
 
     def _scale(self, matching: Sequence[Object]) -> int:
         """How many pods the controllers of these pods want together; pods without one do not count.
@@ -143,6 +138,6 @@ class DisruptionController:
 
     def _wake_budgets(self, namespace: str, labelled: Object) -> None:
         present = labels(labelled)
-        for budget in self._budgets.by_index(BY_NAMESPACE, namespace):
-            if from_object(budget["spec"].get("selector")).matches(present):
-                self._queue.add(key_of(budget))
+        for found in self._budgets.by_index(BY_NAMESPACE, namespace):
+            if from_object(found["spec"].get("selector")).matches(present):
+                self._queue.add(key_of(found))

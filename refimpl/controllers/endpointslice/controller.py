@@ -13,14 +13,8 @@ from refimpl.api.resources import ENDPOINTSLICES, NODES
 from refimpl.client.informer import Key
 from refimpl.controllers.endpoints import EndpointsConfig, backends
 from refimpl.controllers.endpoints.loop import ServiceLoop
-from refimpl.controllers.endpointslice.endpoint import publish
-from refimpl.controllers.endpointslice.slices import (
-    MANAGED_BY,
-    MANAGER,
-    SERVICE_NAME,
-    Changes,
-    reconcile,
-)
+from refimpl.controllers.endpointslice import endpoint, slices
+from refimpl.controllers.endpointslice.slices import MANAGED_BY, MANAGER, SERVICE_NAME, Changes
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.changes import any_of, split
@@ -85,9 +79,9 @@ class EndpointSliceController(ServiceLoop):
         members = self.pods_of(service)
         plans: list[Changes] = []
         for family in families:
-            wanted, homeless = publish(service, members, self._nodes.get, family)
+            wanted, homeless = endpoint.publish(service, members, self._nodes.get, family)
             same_family = [one for one in stored if one["addressType"] == family]
-            plans.append(reconcile(service, family, wanted, same_family, self._max_endpoints))
+            plans.append(slices.reconcile(service, family, wanted, same_family, self._max_endpoints))
             if homeless:
                 self._queue.add_after(key, HOMELESS_RETRY_SECONDS)
         plans.append(Changes(delete=tuple(one for one in stored if one["addressType"] not in families)))

@@ -12,8 +12,9 @@ from refimpl.api.errors import ApiError, Object
 from refimpl.api.meta import is_terminating, owners
 from refimpl.api.resources import EVENTS, EVENTS_V1, TABLE, Resource, by_kind
 from refimpl.client.workqueue import WorkQueue
+from refimpl.controllers.garbage import verdict
 from refimpl.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Item, Wake, facts
-from refimpl.controllers.garbage.verdict import Delete, Forget, Owner, judge, without_finalizer, without_owners
+from refimpl.controllers.garbage.verdict import Delete, Forget, Owner, without_finalizer, without_owners
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads.changes import split
 from refimpl.controllers.workloads.workers import run_workers
@@ -75,8 +76,8 @@ class GarbageCollector:
             if item.waits:
                 await self._finish_foreground(item, obj)
             return
-        verdict = judge(obj, await self._states(item, obj), has_dependents=bool(item.dependents))
-        match verdict:
+        states = await self._states(item, obj)
+        match verdict.judge(obj, states, has_dependents=bool(item.dependents)):
             case Delete(propagation):
                 await self._delete(item, obj, propagation)
             case Forget(uids):

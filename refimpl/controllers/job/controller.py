@@ -14,21 +14,15 @@ from refimpl.api.selectors import LabelSelector, from_map, from_object
 from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
+from refimpl.controllers.job import census as counting
+from refimpl.controllers.job import reconcile
 from refimpl.controllers.job.census import FINALIZER, Census
-from refimpl.controllers.job.census import take as count
-from refimpl.controllers.job.reconcile import Decision, Failures, is_over, recent, reconcile
+from refimpl.controllers.job.reconcile import Decision, Failures
 from refimpl.controllers.runner import ControllerContext
-from refimpl.controllers.workloads import pods
+from refimpl.controllers.workloads import owners, pods
 from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
-from refimpl.controllers.workloads.owners import (
-    BY_CONTROLLER,
-    BY_NAMESPACE,
-    by_controller,
-    by_namespace,
-    claim,
-    orphans_of,
-)
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace, orphans_of
 from refimpl.controllers.workloads.podcontrol import (
     PodControl,
     namespace_is_going,
@@ -91,13 +85,13 @@ class JobController:
         uid = job["metadata"]["uid"]
         caught_up = self._expectations.met(uid)
         mine = await self._mine(job)
-        if is_over(job):
+        if reconcile.is_over(job):
             await self._release([pod for pod in mine if FINALIZER in finalizers(pod)])
             return
-        census = count(job, mine)
+        census = counting.take(job, mine)
         now = self._clock.now()
-        failures = recent(self._failures.get(uid, Failures()), job, census, now)
-        decision = reconcile(job, census, failures, now)
+        failures = reconcile.recent(self._failures.get(uid, Failures()), job, census, now)
+        decision = reconcile.reconcile(job, census, failures, now)
         if caught_up:
             await self._carry_out(job, decision)
         else:
@@ -121,7 +115,7 @@ class JobController:
         metadata = job["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = claim(job, _selector(job), (*held, *orphans))
+        claims = owners.claim(job, _selector(job), (*held, *orphans))
         return await take(self._client, JOBS, PODS, job, claims)
 
     async def _carry_out(self, job: Object, decision: Decision) -> None:

@@ -13,7 +13,8 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.api.meta import is_terminating, is_true
 from refimpl.clock import format_time, parse_time
-from refimpl.controllers.job.census import Census, replaces_only_failed
+from refimpl.controllers.job import census as counting
+from refimpl.controllers.job.census import Census
 from refimpl.controllers.replication import ranking
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.conditions import with_condition, without
@@ -156,7 +157,7 @@ def manage(job: Object, census: Census, now: datetime) -> tuple[int, tuple[Objec
     surplus = len(census.active) - wanted
     if surplus > 0:
         return 0, tuple(ranking.choose(census.active, census.active, surplus, now))
-    leaving = len(census.terminating) if replaces_only_failed(job) else 0
+    leaving = len(census.terminating) if counting.replaces_only_failed(job) else 0
     return min(BURST, max(0, -surplus - leaving)), ()
 
 

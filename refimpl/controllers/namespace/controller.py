@@ -9,8 +9,8 @@ from refimpl.api.errors import ApiError, Object, internal
 from refimpl.api.meta import is_terminating
 from refimpl.api.resources import NAMESPACES
 from refimpl.client.workqueue import WorkQueue
-from refimpl.controllers.namespace.conditions import Remains, report
-from refimpl.controllers.namespace.content import delete_all
+from refimpl.controllers.namespace import conditions, content
+from refimpl.controllers.namespace.conditions import Remains
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads.workers import run_workers
 
@@ -51,7 +51,7 @@ class NamespaceController:
         namespace = await self._read(name)
         if namespace is None or not is_terminating(namespace) or not _ours(namespace):
             return
-        remains = await delete_all(self._client, name)
+        remains = await content.delete_all(self._client, name)
         namespace = await self._tell(namespace, remains)
         if remains.failures:
             raise internal(remains.failures[0])
@@ -71,7 +71,7 @@ class NamespaceController:
 
     async def _tell(self, namespace: Object, remains: Remains) -> Object:
         status = namespace.get("status") or {}
-        listed = report(status.get("conditions") or [], remains, self._clock.now())
+        listed = conditions.report(status.get("conditions") or [], remains, self._clock.now())
         if listed == status.get("conditions"):
             return namespace
         changed = {**namespace, "status": {**status, "phase": "Terminating", "conditions": listed}}

@@ -16,9 +16,11 @@ from refimpl.api.selectors import NOTHING, LabelSelector, from_map, from_object
 from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
-from refimpl.controllers.replication.reconcile import Decision, View, reconcile
-from refimpl.controllers.replication.status import Trouble, calculate, next_availability
+from refimpl.controllers.replication import reconcile, status
+from refimpl.controllers.replication.reconcile import Decision, View
+from refimpl.controllers.replication.status import Trouble
 from refimpl.controllers.runner import ControllerContext
+from refimpl.controllers.workloads import owners
 from refimpl.controllers.workloads.changes import any_of, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
 from refimpl.controllers.workloads.owners import (
@@ -27,7 +29,6 @@ from refimpl.controllers.workloads.owners import (
     Claims,
     by_controller,
     by_namespace,
-    claim,
     controller_uid,
     orphans_of,
 )
@@ -121,7 +122,7 @@ class ReplicaController:
         mine = await take(self._client, self._kind.resource, PODS, owner, self._claim(owner))
         trouble = None
         if caught_up:
-            decision = reconcile(View(owner, mine, partial(self._related, owner), self._clock.now()))
+            decision = reconcile.reconcile(View(owner, mine, partial(self._related, owner), self._clock.now()))
             trouble = await self._carry_out(owner, decision)
         else:
             self._queue.add_after(key, TIMEOUT_SECONDS)
@@ -134,7 +135,7 @@ class ReplicaController:
         metadata = owner["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return claim(owner, self._kind.selector(owner), (*held, *orphans))
+        return owners.claim(owner, self._kind.selector(owner), (*held, *orphans))
 
     def _related(self, owner: Object) -> Iterable[Object]:
         holder = controller_uid(owner)
@@ -174,12 +175,12 @@ class ReplicaController:
 
     async def _report(self, owner: Object, mine: tuple[Object, ...], trouble: Trouble | None) -> None:
         now = self._clock.now()
-        status = calculate(owner, mine, trouble, now, terminating=self._kind.terminating)
-        if status != owner.get("status"):
-            await self._client.update(self._kind.resource, {**owner, "status": status}, subresource="status")
+        fresh = status.calculate(owner, mine, trouble, now, terminating=self._kind.terminating)
+        if fresh != owner.get("status"):
+            await self._client.update(self._kind.resource, {**owner, "status": fresh}, subresource="status")
 
     def _revisit(self, key: Key, owner: Object, mine: tuple[Object, ...]) -> None:
-        wait = next_availability(owner, mine, self._clock.now())
+        wait = status.next_availability(owner, mine, self._clock.now())
         if wait is not None:
             self._queue.add_after(key, wait)
 

@@ -12,19 +12,12 @@ from refimpl.client.informer import Key
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.runner import ControllerContext
-from refimpl.controllers.statefulset.identity import claims_of, new_pod, ordinal_of
-from refimpl.controllers.statefulset.reconcile import Decision, View, calculate_status, reconcile
-from refimpl.controllers.workloads import pods
+from refimpl.controllers.statefulset import identity, reconcile
+from refimpl.controllers.statefulset.reconcile import Decision, View
+from refimpl.controllers.workloads import owners, pods
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.changes import keyed
-from refimpl.controllers.workloads.owners import (
-    BY_CONTROLLER,
-    BY_NAMESPACE,
-    by_controller,
-    by_namespace,
-    claim,
-    orphans_of,
-)
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace, orphans_of
 from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
 from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.revisions import History, expendable, hash_of, history_of
@@ -75,7 +68,7 @@ class StatefulSetController:
         mine = await self._mine(statefulset)
         update = history.current["metadata"]["name"]
         view = View(statefulset, mine, current["metadata"]["name"], update, self._clock.now())
-        decision = reconcile(view)
+        decision = reconcile.reconcile(view)
         try:
             await self._carry_out(view, decision, current, history.current)
         finally:
@@ -94,8 +87,8 @@ class StatefulSetController:
         metadata = statefulset["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        candidates = [pod for pod in (*held, *orphans) if ordinal_of(statefulset, pod) is not None]
-        claims = claim(statefulset, _selector(statefulset), candidates)
+        candidates = [pod for pod in (*held, *orphans) if identity.ordinal_of(statefulset, pod) is not None]
+        claims = owners.claim(statefulset, _selector(statefulset), candidates)
         return await take(self._client, STATEFULSETS, PODS, statefulset, claims)
 
     async def _carry_out(self, view: View, decision: Decision, current: Object, update: Object) -> None:
@@ -111,8 +104,8 @@ class StatefulSetController:
             await self._create(view.statefulset, ordinal, update if updated else current)
 
     async def _create(self, statefulset: Object, ordinal: int, revision: Object) -> None:
-        pod = new_pod(statefulset, ordinal, revision)
-        for body in claims_of(statefulset, ordinal):
+        pod = identity.new_pod(statefulset, ordinal, revision)
+        for body in identity.claims_of(statefulset, ordinal):
             await self._ensure_claim(statefulset, body, pod["metadata"]["name"])
         try:
             await self._client.create(PODS, pod)
@@ -158,7 +151,7 @@ class StatefulSetController:
             )
 
     async def _report(self, key: Key, view: View) -> None:
-        status = calculate_status(view)
+        status = reconcile.calculate_status(view)
         if status != view.statefulset.get("status"):
             await self._client.update(STATEFULSETS, {**view.statefulset, "status": status}, subresource="status")
         seconds = int(view.statefulset["spec"].get("minReadySeconds") or 0)

@@ -14,7 +14,7 @@ import attrs
 
 from refimpl.api.errors import Object
 from refimpl.api.meta import is_terminating
-from refimpl.controllers.statefulset.identity import ordinal_of, ordinals
+from refimpl.controllers.statefulset import identity
 from refimpl.controllers.workloads import pods
 from refimpl.controllers.workloads.numbers import scaled
 from refimpl.controllers.workloads.revisions import hash_of
@@ -73,9 +73,9 @@ def reconcile(view: View) -> Decision:
     """Creates missing pods upwards, deletes surplus ones downwards, then replaces old ones downwards."""
     if is_terminating(view.statefulset):
         return Decision()
-    by_ordinal = {ordinal_of(view.statefulset, pod): pod for pod in view.mine}
+    by_ordinal = {identity.ordinal_of(view.statefulset, pod): pod for pod in view.mine}
     plan = _Plan(parallel=view.statefulset["spec"].get("podManagementPolicy") == "Parallel")
-    for ordinal in ordinals(view.statefulset):
+    for ordinal in identity.ordinals(view.statefulset):
         if not plan.full:
             _fill(view, plan, ordinal, by_ordinal.get(ordinal))
     if not plan.full:
@@ -101,8 +101,8 @@ def _fill(view: View, plan: _Plan, ordinal: int, pod: Object | None) -> None:
 
 def _shrink(view: View, plan: _Plan) -> None:
     """Surplus pods go from the highest ordinal down."""
-    wanted = ordinals(view.statefulset)
-    numbered = [(ordinal_of(view.statefulset, pod), pod) for pod in view.mine]
+    wanted = identity.ordinals(view.statefulset)
+    numbered = [(identity.ordinal_of(view.statefulset, pod), pod) for pod in view.mine]
     surplus = [(number, pod) for number, pod in numbered if number is not None and number not in wanted]
     for _, pod in sorted(surplus, key=lambda pair: pair[0], reverse=True):
         if plan.full:
@@ -138,12 +138,14 @@ def wants_update(view: View, ordinal: int) -> bool:
     """
     if not updates_by_itself(view.statefulset):
         return True
-    first = ordinals(view.statefulset).start
+    first = identity.ordinals(view.statefulset).start
     bound = partition(view.statefulset)
     if bound:
         return ordinal >= max(bound, first)
-    wanted = ordinals(view.statefulset)
-    alive = [pod for pod in view.mine if not is_terminating(pod) and ordinal_of(view.statefulset, pod) in wanted]
+    wanted = identity.ordinals(view.statefulset)
+    alive = [
+        pod for pod in view.mine if not is_terminating(pod) and identity.ordinal_of(view.statefulset, pod) in wanted
+    ]
     return ordinal >= first + sum(hash_of(pod) == view.current for pod in alive)
 
 
@@ -151,7 +153,7 @@ def _outdated(view: View, by_ordinal: dict[int | None, Object]) -> list[Object]:
     """The next pods to replace, from the highest ordinal down, as many as may be unavailable (one by default)."""
     if not updates_by_itself(view.statefulset):
         return []
-    wanted = ordinals(view.statefulset)
+    wanted = identity.ordinals(view.statefulset)
     rolling = (view.statefulset["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
     allowed = scaled(rolling.get("maxUnavailable", 1), len(wanted), round_up=True)
     reached = [
@@ -194,7 +196,7 @@ def calculate_status(view: View) -> Object:
         "updateRevision": view.update,
         "collisionCount": known.get("collisionCount", 0),
     }
-    wanted = len(ordinals(view.statefulset))
+    wanted = len(identity.ordinals(view.statefulset))
     done = counts["updatedReplicas"] == counts["readyReplicas"] == status["replicas"] == wanted
     if updates_by_itself(view.statefulset) and done:
         status["currentRevision"] = view.update

@@ -15,9 +15,10 @@ from refimpl.api.resources import CONTROLLERREVISIONS, Resource
 from refimpl.api.selectors import from_object
 from refimpl.client.client import Client
 from refimpl.client.informer import Informer
+from refimpl.controllers.workloads import owners as ownership
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.hashing import content_hash
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, claim, controller_reference, orphans_of
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, controller_reference, orphans_of
 from refimpl.controllers.workloads.podcontrol import take
 
 HASH_LABEL = "controller-revision-hash"
@@ -109,7 +110,7 @@ async def history_of(
     metadata = owner["metadata"]
     held = revisions.by_index(BY_CONTROLLER, metadata["uid"])
     orphans = revisions.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-    claims = claim(owner, from_object(owner["spec"]["selector"]), (*held, *orphans))
+    claims = ownership.claim(owner, from_object(owner["spec"]["selector"]), (*held, *orphans))
     mine = sorted(await take(client, owners, CONTROLLERREVISIONS, owner, claims), key=number_of)
     wanted = snapshot(owner)
     matching = [one for one in mine if one["data"] == wanted]

@@ -5,14 +5,14 @@ A refused action ends the list: what follows is decided again from the state tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import Resource
-from refimpl.client.client import Client, PatchKind
+from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder
 
 
@@ -30,18 +30,6 @@ class Update:
 
     resource: Resource
     body: Object
-    subresource: str | None = None
-
-
-@attrs.frozen
-class Patch:
-    """Patches an object."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    patch: Object | Sequence[Object]
-    kind: PatchKind = "strategic"
     subresource: str | None = None
 
 
@@ -71,7 +59,7 @@ class After:
     seconds: float
 
 
-Action = Create | Update | Patch | Delete | Event | After
+Action = Create | Update | Delete | Event | After
 
 
 def spec_changed(obj: Object, **fields: Any) -> Object:
@@ -106,14 +94,12 @@ async def carry_out(actions: Iterable[Action], client: Client, recorder: EventRe
     return wait
 
 
-async def _call(action: Create | Update | Patch | Delete, client: Client) -> None:
+async def _call(action: Create | Update | Delete, client: Client) -> None:
     match action:
         case Create(resource, body):
             await client.create(resource, body)
         case Update(resource, body, subresource):
             await client.update(resource, body, subresource=subresource)
-        case Patch(resource, namespace, name, patch, kind, subresource):
-            await client.patch(resource, name, patch, namespace=namespace, subresource=subresource, kind=kind)
         case Delete(resource, obj, propagation):
             await delete(client, resource, obj, propagation)
 

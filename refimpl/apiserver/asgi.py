@@ -275,9 +275,11 @@ async def serve(
             ended.result()
     finally:
         upkeep.cancel()
-        server.end_watches()
         web.should_exit = True
-        await serving
+        while not serving.done():
+            # Clients whose watch ends come back at once, as long as the port is open.
+            server.end_watches()
+            await asyncio.wait({serving}, timeout=0.1)
         stopped.cancel()
 
 

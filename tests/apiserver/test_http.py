@@ -132,6 +132,23 @@ async def test_stopping_ends_watches_and_frees_the_port(running: Running):
     asgi.listen("127.0.0.1", port).close()
 
 
+async def test_clients_that_come_back_at_once_do_not_delay_the_end(running: Running):
+    async def follow(client: httpx.AsyncClient) -> None:
+        with contextlib.suppress(httpx.TransportError):
+            while True:
+                async with client.stream("GET", "/api/v1/nodes", params={"watch": "1"}) as response:
+                    await response.aread()
+
+    async with running.client(authorization="Bearer secret") as client:
+        follower = asyncio.create_task(follow(client))
+        await asyncio.sleep(0.3)
+        running.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(asgi.GRACEFUL_SHUTDOWN - 0.5):
+                await running.task
+        await follower
+
+
 async def test_a_failed_store_stops_the_server(running: Running, monkeypatch: pytest.MonkeyPatch):
     async def broken(*_: object) -> int:
         raise StoreFailed("disk full")

@@ -13,6 +13,7 @@ from conformance import probe, safety, timing
 from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.drive.ledger import Ledger
+from conformance.drive.pacer import Pacer
 from conformance.drive.stage import Stage
 from conformance.judge.seen import Seen
 from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, Kind
@@ -70,6 +71,7 @@ class Session:
         self.facts = await probe.probe(self._admin, self.connection.address, kinds)
         declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
         self.timing = timing.adjusted(declared, self._settings)
+        self._pacer = Pacer(self._clock, self.timing.kube_api_qps)
 
     async def hazards(self) -> list[str]:
         """What in the target would act on simulated nodes, a line each.
@@ -195,6 +197,7 @@ class Session:
                 timing=self.timing,
                 facts=self.facts,
                 group=group,
+                pacer=self._pacer,
             )
             await scenario.play(stage)
             stage.check()

@@ -74,6 +74,7 @@ class Timing:
         slack: e, for caches, passes that take long, and the watch's own latency.
         watch_lag: how much later one watch may tell of a change than another.
         clock_skew: how far the clocks of the suite and of the target's parts may differ.
+        kube_api_qps: requests a second that each of the target's controllers may make, in number.
         taint_after_flip: whether NoExecute comes one pass after the flip (up to 1.20's line), not in the same pass.
     """
 
@@ -94,6 +95,7 @@ class Timing:
     slack: float = 2
     watch_lag: float = 0.5
     clock_skew: float = 2
+    kube_api_qps: float = 20
     taint_after_flip: bool = False
 
     @property
@@ -182,6 +184,10 @@ class Timing:
         """Both taints are gone after the node posted Ready=True again."""
         return Window(0, self.node_monitor_period + self.slack)
 
+    def endpoints_updated(self) -> Window:
+        """What a Service publishes follows a pod's readiness or deletion; so does the status of the pod's owner."""
+        return Window(0, 3 + self.slack)
+
     def eviction(self, toleration_seconds: float) -> Window:
         """A pod is deleted after its node got a NoExecute taint that it tolerates for that long."""
         wait = max(toleration_seconds, 0)
@@ -198,6 +204,10 @@ class Timing:
     def abandoned(self) -> float:
         """How long a terminating pod is watched to say that nobody removes it: whoever cleans up has been by twice."""
         return self.orphan_quarantine + 2 * self.pod_gc_period + self.slack
+
+    def left_alone(self) -> float:
+        """How long a pod is watched to say that nobody evicts it for want of room or for a changed node."""
+        return self.pod_gc_period + self.scheduler_backoff + self.slack
 
     def scheduled(self) -> Window:
         """A pod is bound after it became feasible; the end is a hard one, the usual wait is `scheduler_backoff`."""

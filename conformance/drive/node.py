@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.client import STRATEGIC, ApiRefused
 from conformance.clock import format_micro_time, format_time
 from conformance.drive import manifests
+from conformance.drive.pacer import RETURN, SILENCE
 from conformance.drive.pods import PodAgent
 from conformance.kinds import LEASE, NODE, NODE_LEASES
 from conformance.record.history import Beat
@@ -125,6 +126,7 @@ class SimulatedNode:
 
     async def fall_silent(self) -> None:
         """Stops beating and stops acknowledging pods; a beat on its way is waited for."""
+        await self._stage.pace(SILENCE)
         self.pods.stop()
         if self._loop is not None:
             loop, self._loop = self._loop, None
@@ -137,6 +139,7 @@ class SimulatedNode:
 
         The mark `returns` stands before the write, `recovered` after its answer.
         """
+        await self._stage.pace(RETURN)
         self._turn({kind: c["status"] for kind, c in self._conditions.items()})
         self._stage.mark(f"{self.role} returns", node=self.name)
         await self._say(self._conditions.values())

@@ -13,6 +13,7 @@ from conformance.clock import SuiteClock
 from conformance.drive import manifests
 from conformance.drive.ledger import Ledger
 from conformance.drive.node import SimulatedNode
+from conformance.drive.pacer import REGISTRATION, Pacer
 from conformance.kinds import POD, REPLICATION_CONTROLLER, Kind
 from conformance.naming import Naming
 from conformance.record.history import Mark, Object, Story
@@ -36,6 +37,7 @@ class Stage:
         timing: the target's timing.
         facts: what the target said of itself.
         group: where background work of the scenario runs.
+        pacer: of the run.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Stage:
         timing: Timing,
         facts: Facts,
         group: asyncio.TaskGroup,
+        pacer: Pacer,
     ) -> None:
         self.naming = naming
         self.client = client
@@ -57,6 +60,7 @@ class Stage:
         self.facts = facts
         self.log = log
         self._group = group
+        self._pacer = pacer
         self._background: list[asyncio.Task[None]] = []
         self._ledger = ledger
         self._nodes: list[SimulatedNode] = []
@@ -90,6 +94,7 @@ class Stage:
 
     async def node(self, role: str, **registration: Any) -> SimulatedNode:
         """Registers a node and lets it beat; arguments are those of `SimulatedNode`."""
+        await self.pace(REGISTRATION)
         node = SimulatedNode(self, role, **registration)
         self._nodes.append(node)
         await node.register()
@@ -174,6 +179,10 @@ class Stage:
         self.mark(f"{name} sent")
         yield
         self.mark(f"{name} answered")
+
+    async def pace(self, requests: int) -> None:
+        """Waits until the target's controllers can afford what comes next: so many requests of one of them."""
+        await self._pacer.wait(requests)
 
     def mark(self, name: str, **facts: Any) -> None:
         """Writes a point of the scenario into the history."""

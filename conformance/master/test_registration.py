@@ -134,25 +134,22 @@ def test_a_node_with_a_renewed_lease_needs_no_status(seen: Seen) -> Iterator[Vio
 
 @judges("M-REG-06", reads=registration)
 def test_beta_labels_follow_the_stable_ones(seen: Seen) -> Iterator[Violation]:
-    limit = seen.timing.labels_reconciled().latest
-    for role, since in (
-        ("labelled", "labelled registered"),
-        ("contradicting", "contradicting registered"),
-        ("labelled", "labelled relabelled"),
+    for role, before, after in (
+        ("labelled", "labelled registers", "labelled registered"),
+        ("contradicting", "contradicting registers", "contradicting registered"),
+        ("labelled", "relabelling sent", "relabelling answered"),
     ):
-        began = seen.mark(since).at
+        start = windows.between(seen, before, after, f"'{after}'")
         story = seen.node(role)
-        state = story.state_at(began + limit)
-        if not agree(state):
-            labels = (state or {}).get("metadata", {}).get("labels", {})
-            got = {name: labels.get(name) for name in (OS, BETA_OS, ARCH, BETA_ARCH)}
-            want = f"beta os and arch labels equal to the stable ones within {limit:g} s of '{since}'"
-            yield Violation(want=want, got=str(got), at=began + limit, about=story.name)
+        at = next((event.at for event in story.since(start.sent).events if agree(event.after)), None)
+        what = "beta os and arch labels equal to the stable ones"
+        window = seen.timing.labels_reconciled()
+        yield from windows.misses(what, at, start, window, until=seen.history.until, about=story.name)
 
 
 @judges("M-REG-06", reads=registration)
 def test_stable_labels_are_never_touched(seen: Seen) -> Iterator[Violation]:
-    seen.mark("labelled relabelled")
+    seen.mark("relabelling answered")
     own: dict[str, dict[str, str | None]] = {
         "labelled": {**LABELS["labelled"], **RELABELLED},
         "contradicting": {name: LABELS["contradicting"][name] for name in (OS, ARCH)},

@@ -42,8 +42,8 @@ async def registration(stage: Stage) -> None:
         await stage.node(role, labels=labels)
     await stage.until(lambda: _said(stage, "visitor", "RegisteredNode"), within=timing.node_event().latest)
     await stage.until(lambda: _agree(stage), within=timing.labels_reconciled().latest)
-    await stage.patch(NODE, "labelled", {"metadata": {"labels": RELABELLED}})
-    stage.mark("labelled relabelled")
+    with stage.request("relabelling"):
+        await stage.patch(NODE, "labelled", {"metadata": {"labels": RELABELLED}})
     await visitor.fall_silent()
     stage.mark("visitor is deleted")
     await stage.delete(NODE, "visitor")

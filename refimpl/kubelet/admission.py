@@ -53,6 +53,9 @@ def admit(
     Returns:
         None to take it, or why not.
     """
+    wrong_system = foreign_system(pod, node) if era.checks_system else None
+    if wrong_system is not None:
+        return wrong_system
     under_pressure = eviction.rejection(pressures, pod)
     if under_pressure is not None:
         return Rejection(eviction.REASON, under_pressure)
@@ -73,6 +76,18 @@ def fits(pod: Object, node: Object, others: Sequence[Object], era: Era) -> Rejec
         if taint is not None:
             described = f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
             return _predicate_failed("TaintToleration", described, era)
+    return None
+
+
+def foreign_system(pod: Object, node: Object) -> Rejection | None:
+    """The refusal of a pod that is made for another operating system."""
+    here = (node["status"].get("nodeInfo") or {}).get("operatingSystem", "linux")
+    wanted = (pod["spec"].get("nodeSelector") or {}).get("kubernetes.io/os")
+    if wanted not in {None, here}:
+        described = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
+        return Rejection("PodOSSelectorNodeLabelDoesNotMatch", described)
+    if (pod["spec"].get("os") or {}).get("name", here) != here:
+        return Rejection("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
     return None
 
 

@@ -69,6 +69,8 @@ class KubeletConfig:
         eviction_pressure_transition_period: seconds a pressure condition outlives its cause.
         experimental_allocatable_ignore_eviction: do not take hard eviction thresholds off allocatable.
         node_status_max_images: longest list of images in the Node's status; -1 means no bound.
+        shutdown_grace_period: seconds that pods get when the machine goes down.
+        shutdown_grace_period_critical_pods: the part of it that is kept for critical pods.
         max_container_restart_period: longest wait, in seconds, between restarts of a crashing container.
         pod_manifest_path: file or directory of static pods; empty means none.
         root_dir: directory of the kubelet's files; used by the process runtime.
@@ -109,6 +111,8 @@ class KubeletConfig:
     eviction_pressure_transition_period: float = 300.0
     experimental_allocatable_ignore_eviction: bool = False
     node_status_max_images: int = 50
+    shutdown_grace_period: float = 30.0
+    shutdown_grace_period_critical_pods: float = 10.0
     max_container_restart_period: float = 300.0
     pod_manifest_path: str = ""
     root_dir: str = ""

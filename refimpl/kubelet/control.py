@@ -5,10 +5,10 @@ The same operations are offered by the kubelet's server under `/control`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from refimpl.kubelet.capacity import Device
-from refimpl.kubelet.runtime.base import RuntimeStatus
+from refimpl.kubelet.runtime.base import Container, RuntimeStatus
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.kubelet.selfcheck import SelfCheck
 from refimpl.kubelet.stats import PodUsage, SettableStats, Signal
@@ -26,6 +26,8 @@ class Control:
         runtime: its runtime, where it is simulated.
         stats: its statistics, where they can be set.
         find: the uid of a pod by namespace and name.
+        containers: every run on the node.
+        shut_down: begins a graceful shutdown of the node.
     """
 
     def __init__(
@@ -34,11 +36,15 @@ class Control:
         runtime: SimulatedRuntime | None,
         stats: SettableStats | None,
         find: Callable[[str, str], str],
+        containers: Callable[[], Iterable[Container]],
+        shut_down: Callable[[], None],
     ) -> None:
         self._check = check
         self._runtime = runtime
         self._stats = stats
         self._find = find
+        self._containers = containers
+        self.shut_down = shut_down
 
     def set_available(self, signal: Signal, available: int) -> None:
         """Says how much memory (bytes), disk or how many process ids are free."""
@@ -71,6 +77,10 @@ class Control:
     def set_network(self, error: str) -> None:
         """The pod network fails for a reason, or works again when that is empty."""
         self._simulated.set_status(RuntimeStatus(network_error=error))
+
+    def containers(self) -> list[Container]:
+        """Every run that the node remembers, the ended ones included."""
+        return list(self._containers())
 
     @property
     def _simulated(self) -> SimulatedRuntime:

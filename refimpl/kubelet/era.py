@@ -42,6 +42,7 @@ class Era:
         node_taints: Nodes are registered with taints (1.6+).
         error_separator: between several reasons of a not ready node; the text is bracketed when it is a list.
         node_uid_in_events: events about the node carry its name as uid (up to 1.20 and some).
+        checks_system: a pod for another operating system is rejected (1.24+).
         checks_taints: an untolerated NoExecute taint rejects a pod (1.22+).
         rejection_prefix: opens the message of a rejected pod.
         keeps_qos_when_rejected: a rejected pod's status keeps its qosClass.
@@ -85,6 +86,7 @@ class Era:
     node_taints: bool = True
     error_separator: str = ", "
     node_uid_in_events: bool = False
+    checks_system: bool = True
     checks_taints: bool = True
     rejection_prefix: str = "Pod was rejected: "
     keeps_qos_when_rejected: bool = True
@@ -118,6 +120,7 @@ _ERA_1_20: Final = attrs.evolve(
     adopts_when_forbidden=False,
     kube_proxy_version=True,
     node_uid_in_events=True,
+    checks_system=False,
     checks_taints=False,
     rejection_prefix="Pod ",
     keeps_qos_when_rejected=False,

@@ -10,8 +10,10 @@ Cancelling is stopping the process: nothing is written, containers run on, the L
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from refimpl.api.errors import Object
@@ -20,7 +22,7 @@ from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder, reference_to
 from refimpl.client.informer import Informer
 from refimpl.clock import Clock
-from refimpl.kubelet import addresses, capacity, eviction, nodestatus
+from refimpl.kubelet import addresses, capacity, eviction, nodestatus, shutdown
 from refimpl.kubelet.addresses import NoAddress
 from refimpl.kubelet.capacity import Device
 from refimpl.kubelet.config import ConfigError, KubeletConfig, validate
@@ -37,6 +39,7 @@ from refimpl.kubelet.runtime.base import Runtime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.kubelet.selfcheck import SelfCheck
 from refimpl.kubelet.server import KubeletServer
+from refimpl.kubelet.staticpods import StaticPods
 from refimpl.kubelet.stats import SettableStats, StatsProvider
 from refimpl.kubelet.statusmanager import SYNC_PERIOD, StatusManager
 from refimpl.kubelet.thresholds import thresholds
@@ -46,6 +49,8 @@ log = logging.getLogger(__name__)
 
 MONITORING_PERIOD: Final = SYNC_PERIOD
 """Seconds between two looks at pressure, runtime and pod statuses."""
+
+_MASTER_FIRST: Final = 2.0
 
 
 class Kubelet:
@@ -104,7 +109,6 @@ class Kubelet:
             self._build()
         self._started = True
         await self.runtime.start(self.workers.changed)
-        self.record(NodeEvent("Normal", "Starting", "Starting kubelet."))
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in self._parts():
@@ -112,10 +116,19 @@ class Kubelet:
         finally:
             await self.runtime.stop()
 
+    async def _shut_down_when_asked(self) -> None:
+        """The machine goes down: the node says so, takes no more pods and ends those it has; the Lease goes on."""
+        await self._shutdown_asked.wait()
+        self.check.shutting_down = True
+        await self.reporter.tick()
+        total, critical = self.config.shutdown_grace_period, self.config.shutdown_grace_period_critical_pods
+        await shutdown.Shutdown(self._clock, self.manager, total, critical).run()
+
     async def _register_and_report(self) -> None:
         """Registers, then reports on the node until cancelled."""
         rules = self.config.rules
         created = await self._registrar.register() if self.config.register_node else False
+        self._tell_start()
         if rules.fast_ready or not created:
             await self.check.check_runtime()
         self.workers.kick_all()
@@ -140,6 +153,13 @@ class Kubelet:
         """Follows the pods of this node; what the API does not know is stopped once the API was read."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.pods.run(), name=f"kubelet {self.name} pods informer")
+            if self.static_pods is not None:
+                # Mirrors know since when a pod runs; but a master that is away keeps no static pod from starting.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_MASTER_FIRST):
+                        await self.pods.synced.wait()
+                self.static_pods.scan()
+                group.create_task(self.static_pods.run(), name=f"kubelet {self.name} static pods")
             await self.pods.synced.wait()
             self.manager.clean_up()
 
@@ -184,6 +204,13 @@ class Kubelet:
         except NoAddress:
             return ()
 
+    def _tell_start(self) -> None:
+        """Records that the kubelet started, and how its machine is."""
+        self.record(NodeEvent("Normal", "Starting", "Starting kubelet."))
+        for event in nodestatus.initial_node(self.identity, self.check.view(), self._clock.timestamp())[1]:
+            self.record(event)
+        self.record(NodeEvent("Normal", "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods"))
+
     def record(self, event: NodeEvent) -> None:
         """Records an event about the node."""
         if self._recorder is not None:
@@ -206,6 +233,7 @@ class Kubelet:
         self.check.port = self.port
         self.nodes = Informer(client, NODES, clock, field_selector=f"metadata.name={self.name}")
         self.pods = Informer(client, PODS, clock, field_selector=f"spec.nodeName={self.name}")
+        self._shutdown_asked = asyncio.Event()
         self._build_heartbeat()
         self._build_pods()
         self._control = self._levers() if self.config.local_control else None
@@ -231,6 +259,7 @@ class Kubelet:
             era,
             cached=lambda namespace, name: self.pods.get(name, namespace),
             reclaimed=self._is_reclaimed,
+            api_uid=lambda uid: self.static_pods.mirror_uid(uid) if self.static_pods else uid,
         )
         context = WorkerContext(
             client=self._client,
@@ -256,8 +285,14 @@ class Kubelet:
             node=self.admission_node,
             pressures=lambda: self.check.eviction.conditions,
             event=self.record_pod,
+            closing=lambda: shutdown.REJECTED if self.check.shutting_down else None,
+            mirror_changed=lambda: self.static_pods.poke() if self.static_pods else None,
         )
+        self.static_pods = self._static_pods()
         self.pods.add_handler(self.manager.handle)
+        if self.static_pods is not None:
+            # Their mirrors belong to the Node: there can be none before it is known.
+            self.nodes.add_handler(self.static_pods.node_changed)
 
     def _parts(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
         parts = [
@@ -267,12 +302,27 @@ class Kubelet:
             ("pod statuses", self.statuses.run()),
             ("status", self._register_and_report()),
             ("monitor", self._monitor()),
+            ("shutdown", self._shut_down_when_asked()),
         ]
         if self.config.rules.has_lease:
             parts.append(("lease", self.lease.run()))
         if self._recorder is not None:
             parts.append(("events", self._recorder.run()))
         return parts
+
+    def _static_pods(self) -> StaticPods | None:
+        if not self.config.pod_manifest_path:
+            return None
+        return StaticPods(
+            self._client,
+            Path(self.config.pod_manifest_path),
+            self.name,
+            self.config.rules,
+            manager=self.manager,
+            pods=self.pods,
+            node=lambda: self.nodes.get(self.name),
+            now=self._clock.timestamp,
+        )
 
     def _initial_node(self) -> Object:
         return nodestatus.initial_node(self.identity, self.check.view(), self._clock.timestamp())[0]
@@ -287,7 +337,14 @@ class Kubelet:
     def _levers(self) -> Control:
         runtime = self.runtime if isinstance(self.runtime, SimulatedRuntime) else None
         stats = self._stats if isinstance(self._stats, SettableStats) else None
-        return Control(self.check, runtime, stats, self._uid_of)
+        return Control(
+            self.check,
+            runtime,
+            stats,
+            self._uid_of,
+            lambda: [run for sandbox in self.runtime.sandboxes() for run in sandbox.containers],
+            self._shutdown_asked.set,
+        )
 
     def _uid_of(self, namespace: str, name: str) -> str:
         for record in self.workers.records.values():

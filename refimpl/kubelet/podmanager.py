@@ -43,6 +43,8 @@ class PodManager:
         node: the Node that pods are admitted to: labels, taints, allocatable.
         pressures: pressure conditions in force.
         event: records an event about a pod.
+        closing: why no pod is admitted any more; None while pods are.
+        mirror_changed: told that a mirror pod changed.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class PodManager:
         node: Callable[[], Object],
         pressures: Callable[[], Sequence[Pressure]],
         event: ContainerEvent,
+        closing: Callable[[], Rejection | None],
+        mirror_changed: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._era = era
@@ -67,12 +71,16 @@ class PodManager:
         self._node = node
         self._pressures = pressures
         self._event = event
+        self._closing = closing
+        self._mirror_changed = mirror_changed
         self._arrived: dict[str, Object] = {}
         self._flush: asyncio.Handle | None = None
 
     def handle(self, old: Object | None, new: Object | None) -> None:
         """The informer's handler."""
-        if old is not None and new is not None and podspec.uid_of(old) != podspec.uid_of(new):
+        if resources.is_mirror(new or old or {"metadata": {}}):
+            self._mirror_changed()
+        elif old is not None and new is not None and podspec.uid_of(old) != podspec.uid_of(new):
             # Deleted and created again under one name between two looks: two pods.
             self.removed(old)
             self.added(new)
@@ -146,6 +154,9 @@ class PodManager:
 
     def decide(self, pod: Object) -> Rejection | None:
         """Whether a pod is admitted beside those that count; a critical one may push others out."""
+        closing = self._closing()
+        if closing is not None:
+            return closing
         others = self.active()
         rejection = admission.admit(pod, self._node(), others, self._pressures(), self._era)
         if rejection is None or not rejection.shortages or not resources.is_critical(pod):

@@ -21,6 +21,7 @@ from refimpl.kubelet.stats import StatsProvider
 RUNTIME_LIMIT: Final = 30.0
 """Seconds without an answer after which the runtime counts as down."""
 
+SHUTTING_DOWN: Final = "node is shutting down"
 NOT_CHECKED: Final = "container runtime status check may not have completed yet"
 
 
@@ -68,6 +69,7 @@ class SelfCheck:
         self.devices = devices
         self.images: tuple[Image, ...] = ()
         self.port = identity.config.port
+        self.shutting_down = False
 
     def sample(self) -> None:
         """Looks at disk, memory and process ids, and updates the pressures in force."""
@@ -106,7 +108,7 @@ class SelfCheck:
         """Everything that goes into the Node's status."""
         return SelfView(
             pressures=self.eviction.conditions,
-            errors=(*self.runtime_errors(), *self.network_errors()),
+            errors=(*self.runtime_errors(), *self.network_errors(), *([SHUTTING_DOWN] if self.shutting_down else ())),
             devices=dict(self.devices) if self.devices else _NO_DEVICES,
             runtime_version=f"{self._runtime.name}://{self._runtime.version}",
             images=self.images,

@@ -112,6 +112,7 @@ class StatusManager:
         era: rules of the kubelet's generation.
         cached: a pod by namespace and name, as the informer has it.
         reclaimed: whether nothing of a pod (by uid) is left on the node.
+        api_uid: the uid under which the API knows a pod: that of its mirror for a static one, None while it has none.
     """
 
     def __init__(
@@ -122,12 +123,14 @@ class StatusManager:
         *,
         cached: Callable[[str, str], Object | None],
         reclaimed: Callable[[str], bool],
+        api_uid: Callable[[str], str | None],
     ) -> None:
         self._client = client
         self._clock = clock
         self._era = era
         self._cached = cached
         self._reclaimed = reclaimed
+        self._api_uid = api_uid
         self._known: dict[str, Versioned] = {}
         self._written: dict[str, int] = {}
         self._agreed: dict[str, Object] = {}
@@ -143,7 +146,7 @@ class StatusManager:
         """Says what a pod's status is; it is written unless it says nothing new."""
         uid = podspec.uid_of(pod)
         known = self._known.get(uid)
-        before = (pod.get("status") or {}) if known is None else known.status
+        before = self._api_status(pod) if known is None else known.status
         if not legal(before, status, podspec.restart_policy(pod)):
             log.warning("%s: refused a status that would revive an ended container", podspec.describe(pod))
             return
@@ -158,7 +161,7 @@ class StatusManager:
         """Takes the status that the API has as the one to keep."""
         uid = podspec.uid_of(pod)
         if uid not in self._known:
-            self._known[uid] = self._versioned(pod, pod.get("status") or {}, 1)
+            self._known[uid] = self._versioned(pod, self._api_status(pod), 1)
             self._written[uid] = 1
         self.nudge(uid)
 
@@ -194,7 +197,7 @@ class StatusManager:
     def needs_reconcile(self, known: Versioned) -> bool:
         """Whether somebody overwrote the kubelet's part of a status."""
         pod = self._cached(known.namespace, known.name)
-        if pod is None or podspec.uid_of(pod) != known.uid or self._agreed.get(known.uid) is pod:
+        if pod is None or podspec.uid_of(pod) != self._api_uid(known.uid) or self._agreed.get(known.uid) is pod:
             return False
         if not same(pod.get("status") or {}, known.status):
             return True
@@ -216,13 +219,16 @@ class StatusManager:
             ApiError: the master refused.
             Unreachable: the master did not answer.
         """
+        uid = self._api_uid(item.uid)
+        if uid is None:
+            return
         try:
             pod = await self._client.get(PODS, item.name, namespace=item.namespace)
         except ApiError as error:
             if error.code != 404:
                 raise
             return
-        if not is_same_pod(pod, item.uid):
+        if not is_same_pod(pod, uid):
             self.forget(item.uid)
             return
         await self.write(pod, item)
@@ -241,7 +247,7 @@ class StatusManager:
             return
         patch = strategic.status_patch(known, wanted)
         if patch:
-            body = {"metadata": {"uid": item.uid}, "status": patch}
+            body = {"metadata": {"uid": podspec.uid_of(pod)}, "status": patch}
             await self._client.patch(PODS, item.name, body, namespace=item.namespace, subresource="status")
 
     async def delete(self, item: Versioned) -> None:
@@ -251,6 +257,13 @@ class StatusManager:
         except ApiError as error:
             if error.code != 404:
                 raise
+
+    def _api_status(self, pod: Object) -> Object:
+        """What the API says about a pod: for a static one, what its mirror says."""
+        metadata = pod["metadata"]
+        found = self._cached(metadata["namespace"], metadata["name"])
+        same_pod = found is not None and podspec.uid_of(found) == self._api_uid(metadata["uid"])
+        return ((found if same_pod and found is not None else pod).get("status")) or {}
 
     def _may_delete(self, item: Versioned) -> bool:
         pod = self._cached(item.namespace, item.name)

@@ -81,8 +81,8 @@ class Group:
         self._base = 0
         self._watchers: dict[Watcher, None] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._watchers)
+    def __len__(self) -> int:
+        return len(self._watchers)
 
     def join(self) -> Watcher:
         """A new watcher, told of changes from now on."""
@@ -140,6 +140,11 @@ class Broadcaster:
 
     def __init__(self) -> None:
         self._groups: dict[Interest, Group] = {}
+
+    @property
+    def watchers(self) -> int:
+        """How many watchers there are."""
+        return sum(map(len, self._groups.values()))
 
     def join(self, interest: Interest) -> Watcher:
         """A new watcher, told of every change its interest covers from now on."""

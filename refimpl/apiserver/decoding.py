@@ -40,7 +40,10 @@ _QUOTED = 30
 
 def media_type(call: Call) -> str:
     """The media type of the body, without parameters; JSON when the request does not say."""
-    return call.request.headers.get("content-type", JSON).partition(";")[0].strip().lower() or JSON
+    given = call.request.headers.get("content-type", JSON)
+    if given == JSON:
+        return JSON
+    return given.partition(";")[0].strip().lower() or JSON
 
 
 def read_object(
@@ -58,14 +61,15 @@ def read_object(
         ApiError: 415 for a media type that is not read here, 400 for a body that is no such object.
     """
     resource = resource or call.target.resource
-    tree = read_tree(call, resource.kind)
+    media = media_type(call)
+    tree = read_tree(call.request.body, media, resource.kind)
     kind, api_version = tree.get("kind") or resource.kind, tree.get("apiVersion") or resource.api_version
     if kind != resource.kind or (api_version != resource.api_version and api_version not in also):
         if api_version == "__internal":
             # The internal types have no names for JSON, so not even `metadata` is known to them.
             call.warnings += ['unknown field "metadata"' for _ in range("metadata" in tree)]
         raise bad_request(wrong_kind(resource, kind, api_version))
-    body = call.request.body if media_type(call) == JSON else b""
+    body = call.request.body if media == JSON else b""
     try:
         obj = typed.decode(resource.api_version, resource.kind, tree, body)
     except typed.DecodeError as wrong:
@@ -106,13 +110,12 @@ def not_convertible(resource: Resource, kind: str, api_version: str) -> str:
     return f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
 
 
-def read_tree(call: Call, kind: str) -> Object:
+def read_tree(body: bytes, media: str, kind: str) -> Object:
     """The body as JSON object.
 
     Raises:
         ApiError: 415 or 400.
     """
-    body, media = call.request.body, media_type(call)
     if media not in {JSON, YAML}:
         raise unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"

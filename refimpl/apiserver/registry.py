@@ -7,7 +7,7 @@ several API servers on one store see the same order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -130,6 +130,11 @@ class Registry:
         """Lets watches begin no earlier than now."""
         for home in self._by_place.values():
             home.cache.forget(self.revision)
+
+    def census(self) -> Iterator[tuple[str, int, int]]:
+        """For each kept resource its place in the store, how many objects there are, and how many watchers."""
+        for place, home in self._by_place.items():
+            yield place, len(home.cache.entries), home.broadcaster.watchers
 
     async def compact(self, revision: int) -> None:
         """Forgets what happened up to a revision, here and in the store."""

@@ -108,4 +108,7 @@ def _field_test(term: FieldTerm) -> Test:
 
 
 def _label_test(selector: LabelSelector) -> Test:
+    if len(selector.requirements) == 1 and selector.requirements[0].operator == "=":
+        key, value = selector.requirements[0].key, selector.requirements[0].values[0]
+        return lambda entry: entry.labels.get(key) == value
     return lambda entry: selector.matches(entry.labels)

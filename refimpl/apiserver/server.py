@@ -14,6 +14,7 @@ from refimpl.apiserver import (
     health,
     kinds,
     kubelets,
+    metrics,
     negotiation,
     openapi,
     paths,
@@ -71,8 +72,9 @@ class ApiServer:
         self._kubelets = kubelets
         self._settings = settings
         self.health = health.Health()
-        discovery = Discovery(other_paths=(*health.PATHS, *openapi.PATHS))
-        self._pages = (self.health.page, discovery.page, OpenApi().page, *pages)
+        self.metrics = metrics.Metrics(self.registry)
+        discovery = Discovery(other_paths=(*health.PATHS, *metrics.PATHS, *openapi.PATHS))
+        self._pages = (self.health.page, self.metrics.page, discovery.page, OpenApi().page, *pages)
         self._strategies = strategies
 
     async def start(self) -> None:
@@ -114,6 +116,11 @@ class ApiServer:
 
     async def handle(self, request: Request) -> Response:
         """Answers a request whose user is known; never raises for anything a client can send."""
+        response = await self._answer(request)
+        self.metrics.answers[request.method, response.status] += 1
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         warnings: list[str] = []
         try:
             target = paths.parse(request.path)

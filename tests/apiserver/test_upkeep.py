@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from refimpl.api.errors import ApiError
+from refimpl.api.http import Request
 from refimpl.api.resources import EVENTS, NODES
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
@@ -46,6 +47,18 @@ async def test_an_event_goes_an_hour_after_its_last_change(upkept: ApiServer, cl
     assert not await exists(client)
 
 
+async def test_metrics_count_answers_objects_and_watchers(server: ApiServer, client: Client):
+    await client.create(NODES, {"metadata": {"name": "a"}})
+    watch = await server.handle(Request("GET", NODES.path(), (("watch", "1"),)))
+    answer = await server.handle(Request("GET", "/metrics"))
+    assert isinstance(answer.body, bytes)
+    lines = answer.body.decode().splitlines()
+    assert 'apiserver_storage_objects{resource="minions"} 1' in lines
+    assert 'apiserver_registered_watchers{resource="minions"} 1' in lines
+    assert 'apiserver_request_total{verb="GET",code="200"} 1' in lines
+    await watch.body.aclose()  # type: ignore[union-attr]
+
+
 async def test_history_is_kept_for_five_minutes_and_forgotten_after_ten(upkept: ApiServer, client: Client):
     made = await client.create(NODES, {"metadata": {"name": "a"}})
     version = made["metadata"]["resourceVersion"]
@@ -57,5 +70,5 @@ async def test_history_is_kept_for_five_minutes_and_forgotten_after_ten(upkept: 
     assert len(listed["items"]) == 1
     await asyncio.sleep(302)
     with pytest.raises(ApiError) as refusal:
-        await client.request("GET", NODES.path(), query={"resourceVersion": version, "resourceVersionMatch": "Exact"})
+        await client.request("GET", NODES.path(), query=exactly)
     assert refusal.value.code == 410

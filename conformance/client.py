@@ -13,7 +13,7 @@ import msgspec
 
 from conformance.clock import SuiteClock
 from conformance.record.history import Exchange
-from conformance.wire import NoAnswer, Wire
+from conformance.wire import NoAnswer, Reply, Wire
 
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
@@ -85,9 +85,11 @@ class ApiClient:
         self._clock = clock
         self._who = who
         self._note = note
+        self._underway: dict[asyncio.Future[Reply], None] = {}
 
     async def aclose(self) -> None:
         """Closes the connections."""
+        await self.settle()
         await self._wire.aclose()
 
     async def get(self, path: str, **query: str) -> Any:
@@ -133,13 +135,33 @@ class ApiClient:
         if content:
             head["Content-Type"] = content_type
         try:
-            reply = await self._wire.send(method, target, head, content)
+            reply = await self._send(method, target, head, content)
         except NoAnswer as error:
             self._record(sent, method, target, 0, content, str(error), head)
             raise
         text = reply.content.decode("utf-8", "replace")
         self._record(sent, method, target, reply.status, content, text, head)
         return Answer(reply.status, reply.headers, _decoded(reply.content), text)
+
+    async def settle(self) -> None:
+        """Waits for requests whose senders were cancelled: what they create must be known before cleaning up."""
+        while self._underway:
+            await asyncio.wait(self._underway)
+
+    async def _send(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
+        """Sends a request that comes to its end even when whoever sent it is cancelled.
+
+        Breaking off in the middle would leave connections in disorder, and objects of which nobody knows.
+        """
+        task = asyncio.ensure_future(self._wire.send(method, target, headers, content))
+        self._underway[task] = None
+        task.add_done_callback(self._landed)
+        return await asyncio.shield(task)
+
+    def _landed(self, task: asyncio.Future[Reply]) -> None:
+        del self._underway[task]
+        if not task.cancelled():
+            task.exception()  # asked for, so that asyncio does not complain when the sender has gone
 
     async def watch(
         self, path: str, opened: Callable[[], None] | None = None, **query: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,19 +9,16 @@ from typing import TYPE_CHECKING, Any
 from conformance.client import STRATEGIC, ApiRefused
 from conformance.clock import format_micro_time, format_time
 from conformance.drive import manifests
+from conformance.drive.heart import Heart
 from conformance.drive.pacer import RETURN, SILENCE
 from conformance.drive.pods import PodAgent
 from conformance.kinds import LEASE, NODE, NODE_LEASES
 from conformance.record.history import Beat
-from conformance.wire import NoAnswer
 
 if TYPE_CHECKING:
     from conformance.drive.stage import Stage
 
 BOTH = ("status", "lease")
-
-_SHORTEST = 1.1
-"""Seconds between two beats at least: heartbeat times have whole seconds, and only a changed one counts."""
 
 
 class SimulatedNode:
@@ -34,7 +30,7 @@ class SimulatedNode:
         zone: nodes of one scenario with the same value share a zone; every scenario has zones of its own.
         ready: status of the Ready condition it posts; None posts no conditions at all.
         conditions: status of further conditions by type; they replace the healthy defaults of the same type.
-        beats: what it beats with: `status`, `lease`, or both.
+        beats: what it beats with: `status`, `lease`, or both in turn.
         capacity: resources it declares.
         allocatable: likewise; None leaves it to the target to take them from the capacity.
         labels: further labels.
@@ -68,6 +64,7 @@ class SimulatedNode:
         self.role = role
         self.name = stage.naming.name(role)
         self.pods = PodAgent(stage, self.name)
+        self._heart = Heart(stage, self.name, self._deliver)
         self._stage = stage
         self._zone = zone
         self._beats = tuple(signal for signal in beats if signal != "lease" or stage.facts.serves(LEASE.resource))
@@ -83,10 +80,6 @@ class SimulatedNode:
         self._conditions: dict[str, dict[str, str]] = {}
         self._lease: dict[str, Any] = {}
         self._uid = ""
-        self._loop: asyncio.Task[None] | None = None
-        self._last_ok: float | None = None
-        self._error = ""
-        self._interval = max(stage.timing.beat_interval, _SHORTEST)
         if ready is not None:
             healthy = manifests.HEALTHY_145 if stage.facts.era == "1.5" else manifests.HEALTHY
             defaults = {} if bare else dict.fromkeys(healthy, "False")
@@ -121,17 +114,13 @@ class SimulatedNode:
     def resume(self, *signals: str) -> None:
         """Beats again, with the `signals` given or as before, without posting anything special first."""
         self._beats = signals or self._beats
-        self._last_ok = None
-        self._loop = self._stage.spawn(self._keep_beating(), f"beats of {self.name}")
+        self._heart.start(self._beats)
 
     async def fall_silent(self) -> None:
         """Stops beating and stops acknowledging pods; a beat on its way is waited for."""
         await self._stage.pace(SILENCE)
         self.pods.stop()
-        if self._loop is not None:
-            loop, self._loop = self._loop, None
-            loop.cancel()
-            await asyncio.wait([loop])
+        await self._heart.stop()
         self._stage.mark(f"{self.role} silent", node=self.name)
 
     async def recover(self) -> None:
@@ -160,11 +149,7 @@ class SimulatedNode:
 
     def check(self) -> None:
         """Voids the scenario when beats that should have been delivered were not."""
-        if self._loop is None or self._last_ok is None:
-            return
-        gap = self._stage.clock.monotonic() - self._last_ok
-        if gap > self._stage.timing.stall:
-            self._stage.void(self._stalled(gap))
+        self._heart.check()
 
     def _turn(self, statuses: Mapping[str, str]) -> None:
         now = self._timestamp()
@@ -172,44 +157,8 @@ class SimulatedNode:
             reason = "KubeletNotReady" if kind == "Ready" and status != "True" else ""
             self._conditions[kind] = manifests.condition(kind, status, now, reason=reason)
 
-    async def _keep_beating(self) -> None:
-        """Beats at a steady pace; cancellation lets the beat on its way land first."""
-        clock = self._stage.clock
-        due = clock.monotonic() + self._interval
-        while True:
-            await asyncio.sleep(max(due - clock.monotonic(), 0))
-            due += self._interval
-            beat = asyncio.ensure_future(self._beat())
-            try:
-                await asyncio.shield(beat)
-            except asyncio.CancelledError:
-                await beat
-                raise
-
-    async def _beat(self) -> None:
-        for signal in self._beats:
-            sent = self._stage.clock.moment()
-            ok = await self._deliver(signal)
-            answered = self._stage.clock.moment()
-            self._stage.log.beat(Beat(sent, answered, self.name, signal, ok))
-            if ok:
-                gap = answered - (self._last_ok or answered)
-                if gap > self._stage.timing.stall:
-                    self._stage.void(self._stalled(gap))
-                self._last_ok = answered
-
-    async def _deliver(self, signal: str) -> bool:
-        """One beat; it is given up when the next one is due."""
-        try:
-            async with asyncio.timeout(self._interval):
-                await (self._beat_status() if signal == "status" else self._renew())
-        except (ApiRefused, NoAnswer) as error:
-            self._error = str(error)
-            return False
-        except TimeoutError:
-            self._error = f"no answer within {self._interval:g} s"
-            return False
-        return True
+    async def _deliver(self, signal: str) -> None:
+        await (self._beat_status() if signal == "status" else self._renew())
 
     async def _beat_status(self) -> None:
         now = self._timestamp()
@@ -270,8 +219,3 @@ class SimulatedNode:
 
     def _timestamp(self) -> str:
         return format_time(self._now())
-
-    def _stalled(self, gap: float) -> str:
-        cause = f"; last error: {self._error}" if self._error else ""
-        limit = self._stage.timing.stall
-        return f"suite stalled: no heartbeat of {self.name} got through for {gap:.1f} s (limit {limit:g} s){cause}"

@@ -61,7 +61,7 @@ class Stage:
         self.log = log
         self._group = group
         self._pacer = pacer
-        self._background: list[asyncio.Task[None]] = []
+        self._background: dict[asyncio.Task[None], None] = {}
         self._ledger = ledger
         self._nodes: list[SimulatedNode] = []
         self._void: str | None = None
@@ -193,12 +193,13 @@ class Stage:
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Runs something beside the scenario, at most until the scenario's end; its errors end the scenario."""
         task = self._group.create_task(work, name=name)
-        self._background.append(task)
+        self._background[task] = None
+        task.add_done_callback(self._background.pop)
         return task
 
     def stop(self) -> None:
         """Ends everything that runs beside the scenario."""
-        for task in self._background:
+        for task in list(self._background):
             task.cancel()
 
     def void(self, reason: str) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 import attrs
 
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash"})
+_SEPARATOR: Final = re.compile(r"""('[^']*'|"[^"]*")|;|&&|\n""")
 _LOOP: Final = re.compile(r"^\s*(?P<before>.*?)\bwhile\s+(?:true|:)\s*;\s*do\b(?P<body>.*)\bdone\b\s*;?\s*$", re.DOTALL)
 _DEFAULT_TERM: Final = 143
 
@@ -55,7 +56,8 @@ def program(command: Sequence[str]) -> Program:
         return Program(on_term=0)
     script = shell_script(command)
     if script is None:
-        return Program(_commands(shlex.join(command)))
+        step = _step(command[0].rpartition("/")[2], list(command[1:]))
+        return Program(() if step is None else (step,))
     loop = _LOOP.match(script)
     if loop is None:
         return Program(_commands(script))
@@ -70,8 +72,18 @@ def shell_script(command: Sequence[str]) -> str | None:
 
 
 def _commands(script: str) -> tuple[Step, ...]:
-    steps = [step for part in re.split(r";|&&|\n", script) if (step := _command(part.strip())) is not None]
-    return tuple(steps)
+    """The steps of a script."""
+    return tuple(step for part in _parts(script) if (step := _command(part.strip())) is not None)
+
+
+def _parts(script: str) -> list[str]:
+    """The commands of a script: separated by `;`, `&&` or line breaks outside quotes."""
+    parts, start = [], 0
+    for match in _SEPARATOR.finditer(script):
+        if match[1] is None:
+            parts.append(script[start : match.start()])
+            start = match.end()
+    return [*parts, script[start:]]
 
 
 def _command(text: str) -> Step | None:
@@ -101,8 +113,17 @@ def _step(verb: str, arguments: list[str]) -> Step | None:
         case "cat" | "test" | "ls", [*_, file]:
             step = Step("check", file)
         case "trap", [action, *_]:
-            step = Step("trap", action.removeprefix("exit").strip())
+            step = Step("trap", _exit_code(action))
     return step
+
+
+def _exit_code(action: str) -> str:
+    """The exit code of a trap's action; empty when the action does not end the shell."""
+    for part in reversed(action.split(";")):
+        words = part.split()
+        if words[:1] == ["exit"]:
+            return words[1] if len(words) > 1 else "0"
+    return ""
 
 
 def _is_number(text: str) -> bool:

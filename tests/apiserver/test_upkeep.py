@@ -64,9 +64,8 @@ async def test_history_is_kept_for_five_minutes_and_forgotten_after_ten(upkept: 
     version = made["metadata"]["resourceVersion"]
     await client.delete(NODES, "a")
     await asyncio.sleep(299)
-    listed = await client.request(
-        "GET", NODES.path(), query={"resourceVersion": version, "resourceVersionMatch": "Exact"}
-    )
+    exactly = {"resourceVersion": version, "resourceVersionMatch": "Exact"}
+    listed = await client.request("GET", NODES.path(), query=exactly)
     assert len(listed["items"]) == 1
     await asyncio.sleep(302)
     with pytest.raises(ApiError) as refusal:

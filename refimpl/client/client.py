@@ -200,7 +200,7 @@ class Client:
             raise _error(response.status, await _collect(response))
         async with aclosing(_lines(response)) as lines:
             async for line in lines:
-                event = msgspec.json.decode(line)
+                event = _decoded(request, line)
                 if event["type"] == "ERROR":
                     raise ApiError(event["object"])
                 yield WatchEvent(event["type"], event["object"])
@@ -224,7 +224,7 @@ class Client:
         answer = await _collect(response)
         if response.status >= 400:
             raise _error(response.status, answer)
-        return cast(Object, msgspec.json.decode(answer))
+        return _decoded(request, answer)
 
     async def _send(self, request: Request, *, stream: bool) -> Response:
         try:
@@ -241,6 +241,21 @@ def _selectors(label_selector: str, field_selector: str) -> dict[str, str]:
     if field_selector:
         query["fieldSelector"] = field_selector
     return query
+
+
+def _decoded(request: Request, text: bytes) -> Object:
+    """A JSON object that was answered; anything else is no answer of an API server.
+
+    Raises:
+        Unreachable: it is something else.
+    """
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise Unreachable(f"{request.method} {request.path}: the answer is no JSON object: {text[:80]!r}")
+    return found
 
 
 async def _collect(response: Response) -> bytes:

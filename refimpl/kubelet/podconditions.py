@@ -131,7 +131,7 @@ def stamped(new: Iterable[Object], old: Iterable[Object], now: str, generation: 
 def _stamped(condition: Object, old: Object | None, now: str, generation: int | None) -> Object:
     turned = old is None or old.get("status") != condition["status"]
     kept = None if old is None else old.get("lastTransitionTime")
-    stamped = {**condition, "lastTransitionTime": now if turned else kept or now}
+    stamped = {**condition, "lastProbeTime": None, "lastTransitionTime": now if turned else kept or now}
     if generation is not None:
         stamped["observedGeneration"] = generation
     return stamped

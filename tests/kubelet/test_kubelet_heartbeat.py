@@ -13,6 +13,8 @@ from refimpl.api.resources import LEASES, NODES
 from refimpl.clock import parse_time
 from refimpl.kubelet import heartbeat
 from refimpl.kubelet.era import ERAS
+from refimpl.kubelet.runtime.base import RuntimeUnavailable
+from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 
 STATUS = "/nodes/n1/status"
 
@@ -241,6 +243,32 @@ async def test_a_hanging_master_is_given_up_after_ten_seconds(master: Master):
         await asyncio.sleep(12)
         assert master.asked("PUT", "/leases/n1", since=at)
         assert called
+
+
+async def test_answers_that_make_no_sense_are_survived(master: Master):
+    answers = [b"", b"<html>", b"[]", b"\xff", b'{"kind":"Status","status":"Failure","code":429}']
+
+    async def nonsense(request: Request) -> Response | None:
+        answers.append(answers.pop(0))
+        return Response(429 if b"429" in answers[0] else 200, answers[0])
+
+    async with running(make_kubelet(master)) as kubelet:
+        await asyncio.sleep(15)
+        await master.bind()
+        master.fault = nonsense
+        await asyncio.sleep(100)
+        master.fault = None
+        await asyncio.sleep(60)
+        assert (await master.pod())["status"]["phase"] == "Running"
+        assert len(list(kubelet.runtime.sandboxes())) == 1
+
+
+async def test_without_a_runtime_the_kubelet_ends_before_it_registers(master: Master):
+    runtime = SimulatedRuntime(master.clock)
+    runtime.set_down(down=True)
+    with pytest.raises(RuntimeUnavailable):
+        await make_kubelet(master, runtime=runtime).run()
+    assert not master.asked("POST")
 
 
 @given(st.booleans(), st.none() | st.floats(0, 1e6), st.floats(1, 1e4))

@@ -152,8 +152,13 @@ class EventWriter:
         if initial_end:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
         kind, api_version = self._resource.kind, self._resource.api_version
-        obj = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
-        return frame("BOOKMARK", encoding.encode(self._transformed(obj)))
+        obj: Object = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+        if self._call.form.transform == "Table":
+            # A bookmark is about no object, so its Table has no row.
+            obj = table.table(self._call, self._call.form.version, (), metadata, head=False)
+        else:
+            obj = self._transformed(obj)
+        return frame("BOOKMARK", encoding.encode(obj))
 
     def _transformed(self, obj: Object) -> Object:
         form = self._call.form

@@ -298,3 +298,12 @@ async def test_a_table_watch_describes_its_columns_once(server: ApiServer, clien
     assert second["columnDefinitions"] is None
     assert second["rows"][0]["cells"][0] == "b"
     await events.stream.aclose()
+
+
+async def test_a_bookmark_in_a_table_watch_has_no_row(server: ApiServer):
+    accept = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    query = (("watch", "1"), ("allowWatchBookmarks", "1"))
+    events = Watch(await server.handle(Request("GET", PODS.path(), query, accept)))
+    bookmark = await events.next()
+    assert (bookmark["type"], bookmark["object"]["kind"], bookmark["object"]["rows"]) == ("BOOKMARK", "Table", [])
+    await events.stream.aclose()

@@ -91,6 +91,7 @@ class ResourceCache:
         self._ring: deque[Change] = deque()
         self._capacity = capacity
         self.floor = floor
+        self.compacted = 0
         self._order: list[tuple[bytes, Key]] = []
         self._sorted: tuple[Entry, ...] | None = None
 
@@ -110,8 +111,12 @@ class ResourceCache:
             self.floor = self._ring.popleft().revision
         self._ring.append(change)
 
+    def compact(self, revision: int) -> None:
+        """Lets no list show a state before a revision; watches may still begin there, as with etcd and a watch cache."""
+        self.compacted = max(self.compacted, revision)
+
     def forget(self, revision: int) -> None:
-        """Drops changes up to a revision, as compaction does."""
+        """Drops changes up to a revision."""
         while self._ring and self._ring[0].revision <= revision:
             self._ring.popleft()
         self.floor = max(self.floor, revision)
@@ -143,8 +148,10 @@ class ResourceCache:
         """All entries, in order, as they were at a past revision: today's with later changes undone.
 
         Raises:
-            TooOld: the ring does not reach back far enough.
+            TooOld: the ring does not reach back far enough, or the state was compacted.
         """
+        if revision < self.compacted:
+            raise TooOld(self.compacted)
         later = self.since(revision)
         if not later:
             return self.ordered()

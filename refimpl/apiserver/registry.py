@@ -137,9 +137,9 @@ class Registry:
             yield place, len(home.cache.entries), home.broadcaster.watchers
 
     async def compact(self, revision: int) -> None:
-        """Forgets what happened up to a revision, here and in the store."""
+        """Forgets states before a revision, here and in the store."""
         for home in self._by_place.values():
-            home.cache.forget(revision)
+            home.cache.compact(revision)
         await self._store.compact(revision)
 
     def cache(self, resource: Resource) -> ResourceCache:

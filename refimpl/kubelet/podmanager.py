@@ -147,7 +147,7 @@ class PodManager:
         elif podspec.is_deleting(pod):
             record.stop = deletion_order(pod)
         else:
-            rejection = self.decide(pod)
+            rejection = self._decide_safely(pod)
             if rejection is not None:
                 self._reject(record, rejection)
         self._workers.add(record)
@@ -167,6 +167,14 @@ class PodManager:
         for victim in victims:
             self.end(podspec.uid_of(victim), PREEMPTING, "Preempted in order to admit critical pod", grace=0)
         return None
+
+    def _decide_safely(self, pod: Object) -> Rejection | None:
+        """The decision; a pod that cannot be judged is refused, and the others of its batch are not harmed."""
+        try:
+            return self.decide(pod)
+        except (KeyError, TypeError, ValueError) as error:
+            log.exception("pod %s cannot be judged", podspec.describe(pod))
+            return Rejection("UnexpectedAdmissionError", f"{type(error).__name__}: {error}")
 
     def active(self) -> list[Object]:
         """The pods that take room on the node, those that are still starting included."""

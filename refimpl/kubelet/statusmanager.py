@@ -211,6 +211,9 @@ class StatusManager:
             await self.sync(item)
         except (ApiError, Unreachable) as error:
             log.info("%s/%s: status not written: %s", item.namespace, item.name, error)
+        except Exception:
+            # One odd object must not silence the others; it is tried again with the next batch.
+            log.exception("%s/%s: status not written", item.namespace, item.name)
 
     async def sync(self, item: Versioned) -> None:
         """Reads the pod, writes the status where it differs, and removes the pod where that is due.

@@ -239,6 +239,21 @@ async def test_a_restart_leaves_refused_pods_as_they_are(master: Master, node):
     assert not master.asked("PATCH", "/pods/p1", since=at)
 
 
+async def test_a_pod_that_cannot_be_judged_is_refused_and_harms_no_other(master: Master, node, monkeypatch):
+    judge = admission.fits
+
+    def odd(pod, *rest):
+        if pod["metadata"]["name"] == "odd":
+            raise KeyError("spec")
+        return judge(pod, *rest)
+
+    monkeypatch.setattr(admission, "fits", odd)
+    await asyncio.gather(master.bind("odd"), master.bind("plain"))
+    await asyncio.sleep(3)
+    assert await outcome(master, "odd") == ("Failed", "UnexpectedAdmissionError")
+    assert await outcome(master, "plain") == ("Running", None)
+
+
 async def make_priority_class(master):
     classes = await master.client().list(PRIORITYCLASSES)
     if not any(item["metadata"]["name"] == "system-node-critical" for item in classes["items"]):

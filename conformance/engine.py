@@ -21,7 +21,7 @@ from conformance.replay import ReplaySession, ReplayTarget
 from conformance.report.explain import AnySeen, explain, repeat_line
 from conformance.report.plan import plan
 from conformance.report.results import Report, Result
-from conformance.scenario import MASTER, Scenario
+from conformance.scenario import MASTER, Scenario, imposed
 from conformance.session import Session
 from conformance.target import Target, TargetError
 from conformance.verdict import Judgement, Skipped, SuiteError, Unsupported, Verdict
@@ -140,7 +140,7 @@ class Engine:
             raise TargetError(f"{hazards[0]}; --allow-hazards goes on all the same")
         self.started = True
         chosen = [scenario for scenario in scenarios if not self._too_long(scenario)]
-        self._longest = max((scenario.longest(self._session.timing) for scenario in chosen), default=0)
+        self._longest = imposed(chosen, self._session.timing)
         try:
             self._runner.run(self._session.play(chosen))
         except SuiteError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 from conformance.client import ApiRefused
@@ -32,6 +32,16 @@ class Plays(Generic[S]):
         """
         task = asyncio.create_task(_guarded(scenario, play, longest * 2 + _GUARD), name=f"scenario {scenario.name}")
         self._tasks[scenario.name] = task
+
+    def started(self) -> list[str]:
+        """The names of those that were started so far."""
+        return list(self._tasks)
+
+    async def over(self, names: Iterable[str]) -> None:
+        """Waits until those have ended, in whatever way."""
+        tasks = [self._tasks[name] for name in names]
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def seen(self, scenario: Scenario) -> S:
         """Waits for one and returns what it left.

@@ -34,6 +34,7 @@ class Scenario:
         summary: the first line of its description.
         side: what is tested: `master` or `node`.
         abilities: what a node agent's driver must be able to do; see `conformance.driver`.
+        alone: whether it is played after all others, on a target without any other node.
     """
 
     name: str
@@ -45,6 +46,14 @@ class Scenario:
     side: str = MASTER
     abilities: tuple[str, ...] = ()
     optional: tuple[Kind, ...] = ()
+    alone: bool = False
+
+
+def imposed(scenarios: Iterable[Scenario], timing: Any) -> float:
+    """Seconds that a target's settings impose on scenarios: those that are played together cost the longest."""
+    whole = list(scenarios)
+    together = max((each.longest(timing) for each in whole if not each.alone), default=0.0)
+    return together + sum(each.longest(timing) for each in whole if each.alone)
 
 
 @attrs.frozen
@@ -66,6 +75,7 @@ def scenario(
     needs: tuple[Kind, ...] = (),
     optional: tuple[Kind, ...] = (),
     longest: Callable[[Timing], float],
+    alone: bool = False,
 ) -> Callable[[Play], Scenario]:
     """Declares a scenario with a master; its name is the function's, with hyphens.
 
@@ -74,6 +84,7 @@ def scenario(
         needs: kinds the target must serve besides those watched.
         optional: kinds that it uses and that are recorded where the target serves them.
         longest: how long it lasts at most, from the target's timing.
+        alone: whether it is played after all others, on a target without any other node.
     """
 
     def declare(play: Play) -> Scenario:
@@ -85,6 +96,7 @@ def scenario(
             longest=longest,
             summary=(play.__doc__ or "").strip().partition("\n")[0],
             optional=optional,
+            alone=alone,
         )
 
     return declare

@@ -22,7 +22,7 @@ from conformance.plays import Plays
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
-from conformance.scenario import MASTER, Scenario
+from conformance.scenario import MASTER, Scenario, imposed
 from conformance.target import Connection, Facts, Target, TargetError
 from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
@@ -94,8 +94,12 @@ class Session:
         if chosen:
             await self._prepare(list(chosen.values()))
             self._leader = await probe.leader(self._admin)
-        for scenario in chosen.values():
-            self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
+        guard = imposed(chosen.values(), self.timing)
+        for scenario in sorted(chosen.values(), key=lambda each: each.alone):
+            if scenario.alone:
+                self._plays.start(scenario, partial(self._play_alone, scenario, self._plays.started()), guard)
+            else:
+                self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
 
     async def seen(self, scenario: Scenario) -> Seen:
         """Waits for a scenario's end and returns what was seen.
@@ -121,6 +125,8 @@ class Session:
         """
         try:
             await self._plays.stop()
+            for client in self._clients:
+                await client.settle()
             swept = await asyncio.gather(*self._sweeps)
             left = [line for lines in swept for line in lines]
             ledgers = sorted(self._ledgers.items(), key=lambda item: item[0] == "")
@@ -208,6 +214,19 @@ class Session:
         part = self._log.whole(now).part(scenario.name, naming.belongs, now)
         self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
+
+    async def _play_alone(self, scenario: Scenario, others: list[str]) -> Seen:
+        """Plays a scenario once others are over and their nodes are gone.
+
+        Raises:
+            Unsupported: the target has nodes that are not the suite's.
+        """
+        await self._plays.over(others)
+        await asyncio.gather(*self._sweeps)
+        nodes = [item["metadata"]["name"] for item in (await self._admin.get(NODE.path())).get("items") or []]
+        if nodes:
+            raise Unsupported(f"it takes a target without other nodes; there is {nodes[0]} ({len(nodes)} in all)")
+        return await self._play(scenario)
 
     async def _check_health(self) -> None:
         """Voids a scenario when the suite was blind or the target's timers began anew meanwhile."""

@@ -139,6 +139,14 @@ class Timing:
         """Ready becomes Unknown once more, after a silent node posted what it had posted before."""
         return Window(0, self.node_monitor_period + self.slack)
 
+    def unknown_after_renewal(self) -> Window:
+        """Ready becomes Unknown, after the master left its disruption mode and gave every node a new grace.
+
+        It is measured from the return of the node that ended the mode.
+        """
+        grace = self.node_monitor_grace_period
+        return Window(grace, grace + 3 * self.node_monitor_period + 2 * self.slack)
+
     def node_event(self) -> Window:
         """The master announces a node that came or went."""
         return Window(0, self.node_monitor_period + self.slack)

@@ -8,8 +8,6 @@ from conformance.clock import parse_time
 from conformance.drive.scenarios.heartbeats import FALLING_SILENT, NEVER_BEATING, heartbeats
 from conformance.drive.scenarios.registration import (
     ARCH,
-    BETA_ARCH,
-    BETA_OS,
     LABELS,
     OS,
     RELABELLED,

@@ -58,7 +58,7 @@ class Report:
         results: of all cases, in the order in which they ran.
         left_behind: objects that could not be removed.
         wall_seconds: real time it took.
-        longest_wait: seconds of the longest single scenario, by the target's settings.
+        longest_wait: seconds that the target's settings impose: of the longest scenario, and of those played alone.
     """
 
     target: str

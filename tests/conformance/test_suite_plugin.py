@@ -118,7 +118,7 @@ def test_a_failure_explains_itself(session: pytest.Pytester):
             "*want the sun",
             "*got  rain",
             "timeline of nc-*-quiet-victim (*",
-            "*—— victim registered",
+            "*—— victim registers",
             "*Node nc-*-quiet-victim: created, Ready absent → True*",
             "last requests of each kind:",
             "*201  curl -X POST -H 'Content-Type: application/json' --data '{*http://reference.invalid/api/v1/nodes",

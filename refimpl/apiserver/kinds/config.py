@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from refimpl.api import jsontext
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, printing
+from refimpl.apiserver.kinds import causes, metadata, printing
 from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label
 from refimpl.apiserver.kinds.podspec.environment import config_key_problems
 from refimpl.apiserver.strategy import Column, Context, FieldGetter
@@ -70,6 +70,9 @@ class ConfigMaps(Kind):
         """See `Strategy`."""
         yield from super().validate_update(ctx, old, new)
         yield from immutable_causes(old, new, "data", "binaryData")
+        if old["metadata"] != new["metadata"]:
+            # A changed map is checked as a new one, too, and that includes its metadata.
+            yield from metadata.object_causes(new, True, self.name_problems)
         yield from self.validate(ctx, new)
 
 

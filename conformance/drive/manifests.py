@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.naming import RUN_LABEL, ZONE_LABEL, Naming
 
-HEALTHY_145 = ("OutOfDisk", "MemoryPressure", "DiskPressure")
+HEALTHY_1_5 = ("OutOfDisk", "MemoryPressure", "DiskPressure")
 HEALTHY = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 _REASONS = {

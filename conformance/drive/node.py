@@ -81,7 +81,7 @@ class SimulatedNode:
         self._lease: dict[str, Any] = {}
         self._uid = ""
         if ready is not None:
-            healthy = manifests.HEALTHY_145 if stage.facts.era == "1.5" else manifests.HEALTHY
+            healthy = manifests.HEALTHY_1_5 if stage.facts.era == "1.5" else manifests.HEALTHY
             defaults = {} if bare else dict.fromkeys(healthy, "False")
             self._turn({"Ready": ready, **defaults, **(conditions or {})})
 

@@ -22,7 +22,7 @@ from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder, reference_to
 from refimpl.client.informer import Informer
 from refimpl.clock import Clock
-from refimpl.kubelet import addresses, capacity, eviction, nodestatus, shutdown
+from refimpl.kubelet import addresses, capacity, nodestatus, shutdown
 from refimpl.kubelet.addresses import NoAddress
 from refimpl.kubelet.capacity import Device
 from refimpl.kubelet.config import ConfigError, KubeletConfig, validate
@@ -34,6 +34,7 @@ from refimpl.kubelet.lease import LeaseController
 from refimpl.kubelet.nodestatus import Identity, NodeEvent
 from refimpl.kubelet.podmanager import PodManager
 from refimpl.kubelet.podworker import PodWorkers
+from refimpl.kubelet.pressure import PressureRelief
 from refimpl.kubelet.registration import Registrar
 from refimpl.kubelet.runtime.base import Runtime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
@@ -141,8 +142,7 @@ class Kubelet:
         """Looks at pressure, runtime and pod statuses every ten seconds until cancelled."""
         while True:
             await self._clock.sleep(MONITORING_PERIOD)
-            self.check.sample()
-            self._relieve()
+            self.relief.round()
             blocked = self._blocked()
             await self.check.check_runtime()
             if blocked and not self._blocked():
@@ -162,19 +162,6 @@ class Kubelet:
                 group.create_task(self.static_pods.run(), name=f"kubelet {self.name} static pods")
             await self.pods.synced.wait()
             self.manager.clean_up()
-
-    def _relieve(self) -> None:
-        """Evicts one pod if a threshold asks for it."""
-        due = eviction.threshold_to_reclaim(self.check.eviction, self._clock.monotonic())
-        if due is None:
-            return
-        pod = eviction.choose(due.signal, self.manager.active(), lambda pod: self.runtime.usage(pod["metadata"]["uid"]))
-        if pod is None:
-            return
-        usage, rules = self.runtime.usage(pod["metadata"]["uid"]), self.config.rules
-        message = eviction.message(due, self.check.observations, pod, usage, rules)
-        grace = eviction.grace_period(due, self.config.eviction_max_pod_grace_period, rules)
-        self.manager.end(pod["metadata"]["uid"], eviction.REASON, message, grace=grace)
 
     @property
     def control(self) -> Control | None:
@@ -288,6 +275,7 @@ class Kubelet:
             closing=lambda: shutdown.REJECTED if self.check.shutting_down else None,
             mirror_changed=lambda: self.static_pods.poke() if self.static_pods else None,
         )
+        self.relief = PressureRelief(self._clock, self.config, self.check, self.manager, self.runtime)
         self.static_pods = self._static_pods()
         self.pods.add_handler(self.manager.handle)
         if self.static_pods is not None:

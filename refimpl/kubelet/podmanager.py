@@ -180,6 +180,10 @@ class PodManager:
         """The pods that take room on the node, those that are still starting included."""
         return [record.pod for record in self._workers.records.values() if record.counts]
 
+    def unstopped(self) -> list[Object]:
+        """Those of them that nobody has asked to stop."""
+        return [record.pod for record in self._workers.records.values() if record.counts and record.stop is None]
+
     def end(self, uid: str, reason: str, message: str, *, grace: float) -> None:
         """Ends a pod for the node's own reasons; it becomes Failed, and its object stays."""
         record = self._workers.records.get(uid)

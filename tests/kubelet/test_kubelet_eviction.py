@@ -205,3 +205,27 @@ def test_messages_of_earlier_kubelets_tell_less():
     threshold = Threshold("memory.available", Amount(100 * MIB), "MemoryPressure")
     text = eviction.message(threshold, {}, pod("p"), PodUsage(memory=MIB), ERAS["1.20"])
     assert text == "The node was low on resource: memory. Container c was using 1Mi, which exceeds its request of 0. "
+
+
+async def test_the_next_pod_goes_when_the_last_is_gone_or_has_had_its_time(master: Master):
+    soft = {
+        "eviction_hard": (),
+        "eviction_soft": ("memory.available<2Gi",),
+        "eviction_soft_grace_period": {"memory.available": "1s"},
+        "eviction_max_pod_grace_period": 100,
+    }
+    stubborn = ["sh", "-c", "trap '' TERM; sleep 1000"]
+    async with running(make_kubelet(master, **soft)) as node:
+        await asyncio.sleep(5)
+        for name in ("a", "b"):
+            requests = {"requests": {"memory": "1Mi"}}
+            await master.bind(
+                name, containers=[{"name": "c1", "image": "x", "command": stubborn, "resources": requests}]
+            )
+        await asyncio.sleep(4)
+        node.control.set_available("memory.available", GIB)
+        await asyncio.sleep(25)
+        assert len(node.manager.unstopped()) == 1
+        await asyncio.sleep(30)
+        assert not node.manager.unstopped()
+        assert len(node.manager.active()) == 2

@@ -1,0 +1,67 @@
+"""The loop around the eviction manager's decisions: looks every ten seconds, and ends one pod a round.
+
+Source: kubelet 1.36 `eviction_manager.Start`, `waitForPodsCleanup`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from refimpl.api.errors import Object
+from refimpl.clock import Clock
+from refimpl.kubelet import eviction, podspec
+from refimpl.kubelet.config import KubeletConfig
+from refimpl.kubelet.podmanager import PodManager
+from refimpl.kubelet.runtime.base import Runtime
+from refimpl.kubelet.selfcheck import SelfCheck
+from refimpl.kubelet.stats import PodUsage
+
+CLEANUP_TIMEOUT: Final = 30.0
+"""Seconds for which an evicted pod is waited for before the next one must go."""
+
+
+class PressureRelief:
+    """Ends pods while the node lacks something.
+
+    Args:
+        clock: time.
+        config: grace of soft evictions, and the era.
+        check: the self-check, which samples.
+        manager: knows and ends pods.
+        runtime: knows what they use.
+    """
+
+    def __init__(
+        self, clock: Clock, config: KubeletConfig, check: SelfCheck, manager: PodManager, runtime: Runtime
+    ) -> None:
+        self._clock = clock
+        self._config = config
+        self._check = check
+        self._manager = manager
+        self._runtime = runtime
+        self._evicted: str = ""
+        self._evicted_at = 0.0
+
+    def round(self) -> None:
+        """One look at the machine; evicts a pod if a threshold asks for it and the last one is gone."""
+        self._check.sample()
+        now = self._clock.monotonic()
+        due = eviction.threshold_to_reclaim(self._check.eviction, now)
+        if due is None or self._still_waiting(now):
+            return
+        pod = eviction.choose(due.signal, self._manager.unstopped(), self._usage)
+        if pod is None:
+            return
+        rules = self._config.rules
+        message = eviction.message(due, self._check.observations, pod, self._usage(pod), rules)
+        grace = eviction.grace_period(due, self._config.eviction_max_pod_grace_period, rules)
+        self._evicted, self._evicted_at = podspec.uid_of(pod), now
+        self._manager.end(self._evicted, eviction.REASON, message, grace=grace)
+
+    def _still_waiting(self, now: float) -> bool:
+        """Whether the pod that was evicted last still runs, and has not had its time."""
+        active = any(podspec.uid_of(pod) == self._evicted for pod in self._manager.active())
+        return active and now - self._evicted_at < CLEANUP_TIMEOUT
+
+    def _usage(self, pod: Object) -> PodUsage | None:
+        return self._runtime.usage(podspec.uid_of(pod))

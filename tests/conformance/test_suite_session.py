@@ -284,7 +284,7 @@ def test_without_controllers_only_the_timeout_fails_and_nothing_that_follows_is_
 
 
 def test_without_scheduler_nothing_that_needs_one_is_green():
-    report = run(ReferenceTarget(config=ClusterConfig(scheduler=None)), ["M-XF-01", "M-HB-03"])
+    report = run(ReferenceTarget(config=ClusterConfig(scheduler=None)), ["M-XF-01", "M-HB-03"], entries=SLICE)
     assert report.counts() == {Verdict.PASS: 1, Verdict.NOT_EXERCISED: 1}
     assert report.exit_code() == 6
 

@@ -42,6 +42,10 @@ def test_each_other_condition_gives_its_taint_and_takes_it_away(seen: Seen) -> I
         ended = next((turn.at for turn in conditions.changes(story.since(came), kind) if turn.at > came), None)
         if ended is None:
             raise NotExercised(f"{kind} never became False again", about=story.name)
+        before = taints.first(story, key, NO_SCHEDULE)
+        if before and before.since < came:
+            want = f"no {key} before {kind}=True"
+            yield Violation(want=want, got="it is there", at=before.since, about=story.name)
         yield from taints.comes(story.until(ended), key, NO_SCHEDULE, Start(came, came, f"{kind}=True"), window)
         yield from taints.goes(story, key, NO_SCHEDULE, Start(ended, ended, f"{kind}=False"), window)
 

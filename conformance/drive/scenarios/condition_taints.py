@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from conformance.drive.node import SimulatedNode
 from conformance.drive.stage import Stage
@@ -24,7 +25,7 @@ UNCALLED_FOR = (
 
 
 def _longest(timing: Timing) -> float:
-    pressed = 4 * timing.no_schedule_taint().latest + timing.no_execute_taint().latest
+    pressed = (len(BY_CONDITION) + 3) * timing.no_schedule_taint().latest + timing.no_execute_taint().latest
     strained = 2 * timing.beat_interval + timing.unknown_after_silence().latest + _lasting(timing)
     stripped = 2 * timing.no_execute_taint(2).latest + _lasting(timing)
     return timing.slack + max(pressed, strained, stripped)
@@ -51,11 +52,12 @@ async def condition_taints(stage: Stage) -> None:
 
 
 async def _press(stage: Stage, node: SimulatedNode) -> None:
-    """All conditions at once, then none; then the cordon."""
+    """One condition after the other, then none; then the cordon."""
     timing = stage.timing
     soon = timing.no_schedule_taint().latest
-    await node.post(**dict.fromkeys(BY_CONDITION, "True"))
-    await stage.until(lambda: all(_has(stage, "pressed", key) for key in BY_CONDITION.values()), within=soon)
+    for kind, key in BY_CONDITION.items():
+        await node.post(**{kind: "True"})
+        await stage.until(partial(_has, stage, "pressed", key), within=soon)
     await stage.hold(timing.no_execute_taint().latest)
     await node.post(**dict.fromkeys(BY_CONDITION, "False"))
     await stage.until(lambda: not any(_has(stage, "pressed", key) for key in BY_CONDITION.values()), within=soon)

@@ -112,7 +112,7 @@ class ResourceCache:
         self._ring.append(change)
 
     def compact(self, revision: int) -> None:
-        """Lets no list show a state before a revision; watches may still begin there, as with etcd and a watch cache."""
+        """Lets no list show a state before a revision; watches may still begin there, as from a watch cache."""
         self.compacted = max(self.compacted, revision)
 
     def forget(self, revision: int) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 import pytest
-from tales import EPOCH
 
 from conformance.agent_timing import AgentTiming
 from conformance.clock import SuiteClock
@@ -26,6 +25,7 @@ from fixtures.recording import RecordingMaster
 from fixtures.reference_agent import ReferenceAgentTarget
 from refimpl.api.http import Request, Response
 from refimpl.client.transport import Unreachable
+from tests.conformance.tales import EPOCH
 
 
 def play(act: Callable[[AgentStage], Any], **more: Any) -> Scenario:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
-from tales import Tale, condition, node, pod
 
 from conformance import catalogue, judging
 from conformance.drive.scenarios.silence import EXTRA, silence
@@ -14,6 +13,7 @@ from conformance.master import test_condition_taints, test_pods_of_silent_nodes,
 from conformance.scenario import case_of
 from conformance.timing import Timing
 from conformance.verdict import Judgement, Verdict
+from tests.conformance.tales import Tale, condition, node, pod
 
 BOOK = catalogue.load()
 TIMING = Timing(node_monitor_period=5, node_monitor_grace_period=40, taint_after_flip=True)

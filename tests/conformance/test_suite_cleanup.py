@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from test_suite_session import EMPTY, inventory
 
 from conformance import cleanup
 from conformance.client import ApiClient
@@ -18,6 +17,7 @@ from conformance.session import Session
 from conformance.target import Connection
 from fixtures import cleanup as command
 from fixtures.reference import ReferenceTarget
+from tests.conformance.test_suite_session import EMPTY, inventory
 
 
 class Shared(ReferenceTarget):

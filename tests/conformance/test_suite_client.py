@@ -1,13 +1,13 @@
 """The suite's client: retries what is safe, says in one line what went wrong, and notes everything."""
 
 import pytest
-from tales import EPOCH
-from wires import Scripted
 
 from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.record.history import Exchange
 from conformance.wire import NoAnswer
+from tests.conformance.tales import EPOCH
+from tests.conformance.wires import Scripted
 
 STATUS = {"kind": "Status", "reason": "NotFound", "message": 'nodes "n" not found', "code": 404}
 

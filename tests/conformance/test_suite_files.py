@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tales import EPOCH
 
 from conformance.record import files
 from conformance.record.files import HistoryFileError
 from conformance.record.history import Beat, Exchange, Gap, History, Mark, ObjectEvent
+from tests.conformance.tales import EPOCH
 
 times = st.floats(min_value=0, max_value=1e6, allow_nan=False)
 texts = st.text(max_size=8)

@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tales import EPOCH, Tale, condition, node, pod
 
 from conformance.clock import parse_time
 from conformance.judge import conditions, pods, silence, taints
 from conformance.judge.taints import NO_EXECUTE, UNREACHABLE, Span
 from conformance.verdict import NotExercised
+from tests.conformance.tales import EPOCH, Tale, condition, node, pod
 
 statuses = st.sampled_from(["True", "False", "Unknown", None])
 

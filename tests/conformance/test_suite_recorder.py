@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tales import EPOCH
-from wires import Scripted
 
 from conformance.client import ApiClient
 from conformance.clock import SuiteClock
@@ -14,6 +12,8 @@ from conformance.record.history import History
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
 from conformance.wire import NoAnswer
+from tests.conformance.tales import EPOCH
+from tests.conformance.wires import Scripted
 
 
 def item(name: str, version: int) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import attrs
 import pytest
-from wires import Bad
 
 from conformance.collect import Entry, collect
 from conformance.drive.scenarios.silence import silence
@@ -32,6 +31,7 @@ from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget
 from refimpl.api.http import Request, Response
 from refimpl.cluster import Cluster, ClusterConfig
+from tests.conformance.wires import Bad
 
 SLICE = [found for found in collect() if found.case.scenario is silence]
 """The cases on one silence: the story of the suite in small."""

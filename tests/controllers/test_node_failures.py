@@ -1,7 +1,6 @@
 """Writes that fail: a conflict may be the heartbeat itself, and what was lost is written later."""
 
 import pytest
-from node_cluster import node_cluster
 
 from refimpl.api import meta
 from refimpl.api.errors import conflict, internal
@@ -11,6 +10,7 @@ from refimpl.clock import Clock
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig, NodeLifecycleController
 from refimpl.controllers.pod_gc import PodGCController
 from refimpl.controllers.taint_eviction import TaintEvictionController
+from tests.controllers.node_cluster import node_cluster
 
 CONFIG = NodeLifecycleConfig()
 P, G = CONFIG.node_monitor_period, CONFIG.node_monitor_grace_period

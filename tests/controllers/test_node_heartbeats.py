@@ -1,12 +1,12 @@
 """What counts as a heartbeat, and what the master writes about a node that has none (M-REG, M-HB, M-NR)."""
 
 import pytest
-from node_cluster import LEASE_NAMESPACE, NodeCluster, node_cluster
 
 from refimpl.api import meta
 from refimpl.api.resources import EVENTS, LEASES, NODES
 from refimpl.clock import Clock, run, virtual_loop
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig, NodeLifecycleController
+from tests.controllers.node_cluster import LEASE_NAMESPACE, NodeCluster, node_cluster
 
 CONFIG = NodeLifecycleConfig()
 P, G, S = CONFIG.node_monitor_period, CONFIG.node_monitor_grace_period, CONFIG.node_startup_grace_period

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from node_cluster import node_cluster
 
 from refimpl.api import meta
 from refimpl.api.resources import NODES, PODS
 from refimpl.clock import Clock
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig, NodeLifecycleController
+from tests.controllers.node_cluster import node_cluster
 
 CONFIG = NodeLifecycleConfig()
 P, G = CONFIG.node_monitor_period, CONFIG.node_monitor_grace_period

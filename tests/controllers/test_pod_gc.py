@@ -1,12 +1,12 @@
 """Pods that nobody will ever finish are removed (M-GC)."""
 
 import pytest
-from node_cluster import node_cluster
 
 from refimpl.api import meta
 from refimpl.api.resources import NODES, PODS
 from refimpl.clock import Clock
 from refimpl.controllers.pod_gc import PodGCConfig, PodGCController
+from tests.controllers.node_cluster import node_cluster
 
 OUT_OF_SERVICE = ("node.kubernetes.io/out-of-service", "NoSchedule")
 

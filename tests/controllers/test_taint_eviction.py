@@ -1,13 +1,13 @@
 """NoExecute taints drive pods away, at once or in time (M-EV)."""
 
 import pytest
-from node_cluster import node_cluster
 
 from refimpl.api import meta
 from refimpl.api.resources import NODES, PODS
 from refimpl.clock import Clock
 from refimpl.controllers.node_lifecycle import NodeLifecycleController
 from refimpl.controllers.taint_eviction import TaintEvictionController
+from tests.controllers.node_cluster import node_cluster
 
 X, Y = ("example.com/x", "NoExecute"), ("example.com/y", "NoExecute")
 SLACK = 1.0

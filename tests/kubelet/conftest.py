@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from kubelet_master import Master
 
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
+from tests.kubelet.kubelet_master import Master
 
 
 @pytest.fixture

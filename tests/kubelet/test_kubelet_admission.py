@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubelet_master import Master, make_kubelet, running
 
 from refimpl.api.resources import NODES, PODS, PRIORITYCLASSES
 from refimpl.kubelet import admission, predicates, resources
 from refimpl.kubelet.era import ERAS
 from refimpl.kubelet.host import MIB
 from refimpl.kubelet.podphase import phase
+from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 
 def container(name="c1", **requests):

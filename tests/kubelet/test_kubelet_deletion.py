@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from kubelet_master import Master, make_kubelet, running
 
 from refimpl.api.resources import PODS
 from refimpl.kubelet.podrecord import StopOrder
 from refimpl.kubelet.podstatus import Ending
+from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 
 def script(text, name="c1", **more):

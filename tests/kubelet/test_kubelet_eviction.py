@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubelet_master import Master, make_kubelet, running
 
 from refimpl.kubelet import eviction
 from refimpl.kubelet.config import ConfigError, KubeletConfig
@@ -14,6 +13,7 @@ from refimpl.kubelet.eviction import EvictionState
 from refimpl.kubelet.host import GIB, MIB
 from refimpl.kubelet.stats import Observation, PodUsage
 from refimpl.kubelet.thresholds import Amount, Threshold, thresholds
+from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 SOFT = {
     "eviction_soft": ("memory.available<2Gi", "nodefs.available<20Gi", "pid.available<1000"),

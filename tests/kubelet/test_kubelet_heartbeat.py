@@ -6,7 +6,6 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubelet_master import Master, make_kubelet, refusing, running, unreachable
 
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import LEASES, NODES
@@ -15,6 +14,7 @@ from refimpl.kubelet import heartbeat
 from refimpl.kubelet.era import ERAS
 from refimpl.kubelet.runtime.base import RuntimeUnavailable
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+from tests.kubelet.kubelet_master import Master, make_kubelet, refusing, running, unreachable
 
 STATUS = "/nodes/n1/status"
 

@@ -135,6 +135,21 @@ def test_transition_times_move_exactly_with_the_status(steps):
     assert [entry["type"] for entry in known] == ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"]
 
 
+def test_a_healthy_node_says_so_in_exactly_these_words():
+    told = [
+        (entry.type, entry.status, entry.reason, entry.message) for entry in conditions.self_check([], [], ERAS["1.36"])
+    ]
+    assert told == [
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ]
+    disk = conditions.self_check([], [], ERAS["1.5"])[0]
+    assert (disk.type, disk.reason) == ("OutOfDisk", "KubeletHasSufficientDisk")
+    assert disk.message == "kubelet has sufficient disk space available"
+
+
 def test_foreign_conditions_stay_where_they_are():
     foreign = {"type": "NetworkUnavailable", "status": "False", "reason": "RouteCreated"}
     known, _ = conditions.update([foreign], conditions.self_check([], [], ERAS["1.36"]), "2018-07-02T02:11:27Z")

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from kubelet_master import Master, eventually, make_kubelet, refusing, running, unreachable
 
 from refimpl.api.resources import PODS
 from refimpl.clock import parse_time
 from refimpl.kubelet.runtime.base import RuntimeStatus
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+from tests.kubelet.kubelet_master import Master, eventually, make_kubelet, refusing, running, unreachable
 
 STATUS = "/pods/p1/status"
 

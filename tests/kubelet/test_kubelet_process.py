@@ -9,7 +9,6 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
-from kubelet_master import Master, make_kubelet, running, until
 
 from refimpl.api.resources import PODS
 from refimpl.apiserver.server import ApiServer
@@ -17,6 +16,7 @@ from refimpl.clock import Clock
 from refimpl.kubelet.runtime.base import LogOptions, RuntimeUnavailable
 from refimpl.kubelet.runtime.process import ProcessRuntime
 from refimpl.storage.memory import MemoryStore
+from tests.kubelet.kubelet_master import Master, make_kubelet, running, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 
@@ -224,6 +224,15 @@ async def test_a_container_whose_shim_was_killed_is_killed_too(bench: Bench):
     assert (ended.exit_code, ended.message) == (137, "the container's shim was lost")
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(state.pid).wait(timeout=5)
+
+
+async def test_a_directory_belongs_to_one_kubelet_at_a_time(tmp_path: Path):
+    async with bench_in(tmp_path):
+        with pytest.raises(RuntimeUnavailable, match="another kubelet"):
+            async with bench_in(tmp_path):
+                pass
+    async with bench_in(tmp_path):
+        pass
 
 
 async def test_only_two_runs_of_a_container_are_remembered(bench: Bench):

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from kubelet_master import Master, make_kubelet, refusing, running, unreachable
 
 from refimpl.api.errors import ApiError
 from refimpl.api.resources import NODES
 from refimpl.kubelet import ConfigError
 from refimpl.kubelet.host import SEED_HOST, simulated_host
+from tests.kubelet.kubelet_master import Master, make_kubelet, refusing, running, unreachable
 
 
 async def test_a_new_node_posts_itself_once_with_its_full_status(master: Master):

@@ -8,7 +8,6 @@ from datetime import timedelta
 import httpx
 import msgspec
 import pytest
-from kubelet_master import Master, make_kubelet, running, until
 
 from refimpl.api.http import Request
 from refimpl.api.resources import PODS
@@ -20,6 +19,7 @@ from refimpl.kubelet.live import kill_leftovers, live_kubelet, open_endpoint, ru
 from refimpl.kubelet.server import KubeletServer
 from refimpl.kubelet.serving import Endpoint, listen, serve
 from refimpl.storage.memory import MemoryStore
+from tests.kubelet.kubelet_master import Master, make_kubelet, running, until
 
 
 def script(text, name="c1", **more):

@@ -4,12 +4,12 @@ import asyncio
 import json
 
 import pytest
-from kubelet_master import Master, make_kubelet, running
 
 from refimpl.api.resources import EVENTS, PODS
 from refimpl.client.events import EventRecorder
 from refimpl.kubelet import admission, shutdown, staticpods
 from refimpl.kubelet.era import ERAS
+from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from refimpl.commands.joining import add_kubeconfig_flags, join
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
 from refimpl.kubelet.config import ConfigError, KubeletConfig
 from refimpl.kubelet.live import kill_leftovers, live_kubelet, open_endpoint, run_live
+from refimpl.kubelet.runtime.base import RuntimeUnavailable
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
             announce(f"kubelet {kubelet.name} serves on https://{endpoint.address}:{endpoint.port}")
             try:
                 await run_live(kubelet, endpoint, clock)
+            except RuntimeUnavailable as error:
+                raise Refused(str(error)) from None
             finally:
                 if options.with_parent and config.root_dir:
                     await kill_leftovers(clock, Path(config.root_dir))

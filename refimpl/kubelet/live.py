@@ -7,6 +7,7 @@ await run_live(kubelet, config, clock)    # until cancelled
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from pathlib import Path
@@ -20,11 +21,13 @@ from refimpl.clock import Clock
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import local_host
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.runtime.base import Runtime
+from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
 from refimpl.kubelet.runtime.process import ProcessRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.kubelet.serving import Endpoint, listen, serve
 from refimpl.kubelet.stats import LocalStats
+
+log = logging.getLogger(__name__)
 
 RuntimeName = Literal["process", "simulated"]
 
@@ -76,15 +79,29 @@ def open_endpoint(kubelet: Kubelet, client_ca: Path | None = None) -> Endpoint:
 
 
 async def run_live(kubelet: Kubelet, endpoint: Endpoint, clock: Clock) -> None:
-    """Is a node, with its server, until cancelled."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(serve(kubelet.server.handle, endpoint, clock), name=f"kubelet {kubelet.name} server")
-        group.create_task(kubelet.run(), name=f"kubelet {kubelet.name}")
+    """Is a node, with its server, until cancelled.
+
+    Raises:
+        RuntimeUnavailable: there is no container runtime, or another kubelet uses its directory.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(kubelet.server.handle, endpoint, clock), name=f"kubelet {kubelet.name} server")
+            group.create_task(kubelet.run(), name=f"kubelet {kubelet.name}")
+    except* RuntimeUnavailable as unavailable:
+        missing = unavailable.exceptions[0]
+    else:
+        return
+    raise missing
 
 
 async def kill_leftovers(clock: Clock, root_dir: Path) -> None:
-    """Kills every container below a root directory of which the kubelet is gone for good."""
+    """Kills every container below a root directory, unless a kubelet still uses it."""
     runtime = ProcessRuntime(clock, root_dir)
-    await runtime.start(lambda _: None)
+    try:
+        await runtime.start(lambda _: None)
+    except RuntimeUnavailable as error:
+        log.info("containers are left alone: %s", error)
+        return
     await runtime.kill_all()
     await runtime.stop()

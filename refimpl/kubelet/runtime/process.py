@@ -37,7 +37,7 @@ from refimpl.kubelet.runtime.base import (
 )
 from refimpl.kubelet.runtime.crilog import read_log
 from refimpl.kubelet.runtime.launcher import launch, shim_spec
-from refimpl.kubelet.runtime.processfiles import PodFiles, RunFiles, pods_on_disk
+from refimpl.kubelet.runtime.processfiles import PodFiles, RunFiles, pods_on_disk, take_lock
 from refimpl.kubelet.stats import PodUsage
 
 _RUNS_KEPT: Final = 2
@@ -73,7 +73,7 @@ class ProcessRuntime:
 
     Args:
         clock: time and ids.
-        root_dir: where everything is kept; one kubelet at a time may use it.
+        root_dir: where everything is kept; only one kubelet at a time may use it.
     """
 
     name = "process"
@@ -85,12 +85,14 @@ class ProcessRuntime:
         self._pods: dict[str, _Pod] = {}
         self._by_id: dict[str, _Run] = {}
         self._changed: Changed | None = None
+        self._lock = -1
 
     async def start(self, changed: Changed) -> None:
         """See `Runtime`."""
         self._root.mkdir(parents=True, exist_ok=True)
         if shutil.which("sh") is None:
             raise RuntimeUnavailable("there is no shell on this machine")
+        self._lock = take_lock(self._root / "lock")
         self._changed = changed
         self._pods.clear()
         self._by_id.clear()
@@ -106,6 +108,9 @@ class ProcessRuntime:
         self._changed = None
         for run in self._by_id.values():
             self._unwatch(run)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     async def status(self) -> RuntimeStatus:
         """See `Runtime`."""

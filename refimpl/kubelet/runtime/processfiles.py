@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from refimpl.kubelet.runtime.base import Container, Sandbox
+from refimpl.kubelet.runtime.base import Container, RuntimeUnavailable, Sandbox
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -165,6 +165,21 @@ def pods_on_disk(root: Path) -> Iterator[PodFiles]:
     """All pods below a root directory."""
     for path in sorted((root / "pods").glob("*/pod.json")):
         yield PodFiles(path.parent)
+
+
+def take_lock(path: Path) -> int:
+    """Locks a file for this process; closing the descriptor, or dying, unlocks it.
+
+    Raises:
+        RuntimeUnavailable: another process holds the lock.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RuntimeUnavailable(f"another kubelet uses {path.parent}") from None
+    return descriptor
 
 
 def write_json(path: Path, content: Any) -> None:

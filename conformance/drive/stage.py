@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from conformance.client import MERGE, ApiClient, ApiRefused
+from conformance.client import MERGE, Answer, ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.drive import manifests
 from conformance.drive.ledger import Ledger
@@ -81,6 +81,25 @@ class Stage:
         created = await self.client.create(kind.path(namespace), body)
         self._ledger.add(kind, created)
         return created
+
+    async def attempt(self, name: str, kind: Kind, body: Mapping[str, Any], *, method: str = "POST") -> Answer:
+        """Asks for the creation of an object that the API may refuse; marks the answer under `name`.
+
+        With PUT it is created under its name, if that is allowed.
+        """
+        namespace = body["metadata"].get("namespace", self.naming.namespace if kind.namespaced else "")
+        own = body["metadata"]["name"]
+        self._ledger.intend(kind, namespace, own)
+        answer = await self.ask(name, method, kind.path(namespace, own if method == "PUT" else ""), body)
+        if answer.status in (200, 201):
+            self._ledger.add(kind, answer.body)
+        return answer
+
+    async def ask(self, name: str, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        """Sends one request and marks the answer, whatever it is: `status` and `body` of the mark `name`."""
+        answer = await self.client.ask(method, path, body=body, **more)
+        self.mark(name, status=answer.status, body=answer.body)
+        return answer
 
     async def patch(self, kind: Kind, role: str, body: Any, *, content_type: str = MERGE, subresource: str = "") -> Any:
         """Patches the object that plays a role."""

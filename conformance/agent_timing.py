@@ -6,6 +6,9 @@ import attrs
 
 from conformance.timing import Window
 
+_FIRST_RETRY = 0.1
+_LONGEST_RETRY = 7.0
+
 
 @attrs.frozen
 class AgentTiming:
@@ -18,6 +21,7 @@ class AgentTiming:
         startup: what an agent may take from its start to its first request.
         slack: for requests, scheduling and ticks that do not start at the same moment.
         jitter: fraction by which a tick may be longer than its period.
+        clock_skew: how far the agent's clock may be from the suite's.
     """
 
     node_status_update_frequency: float = 10
@@ -26,6 +30,7 @@ class AgentTiming:
     startup: float = 15
     slack: float = 1
     jitter: float = 0.04
+    clock_skew: float = 2
 
     @property
     def renew_interval(self) -> float:
@@ -40,6 +45,10 @@ class AgentTiming:
         """The Lease is created, after the Node was."""
         return Window(0, 2 * self.renew_interval * (1 + self.jitter) + self.slack)
 
+    def ready(self) -> Window:
+        """The node is Ready, after its registration, if nothing is wrong with it."""
+        return Window(0, 60 + self.status_tick().latest)
+
     def renewal(self) -> Window:
         """A renewal follows the one before."""
         return Window(self.renew_interval - self.slack, self.renew_interval * (1 + self.jitter) + self.slack)
@@ -52,3 +61,16 @@ class AgentTiming:
         """An unchanged status is written again, after the last write; the first time anywhere from half of R on."""
         report = self.node_status_report_frequency
         return Window(report / 2, report * 1.5 + self.status_tick().latest)
+
+    def retry(self, number: int) -> Window:
+        """Pause before try `number` (the first is 0) at what the master refuses: it doubles up to seven seconds."""
+        due = min(_FIRST_RETRY * 2**number, _LONGEST_RETRY)
+        return Window(due * 0.9, due * 1.1 + self.slack / 2)
+
+    def recovered(self) -> Window:
+        """What was refused and is tried again comes through, after the master answers again."""
+        return Window(0, self.retry(99).latest + self.slack)
+
+    def retries(self, number: int) -> float:
+        """How long `number` tries at what the master refuses take at most."""
+        return sum(self.retry(each).latest for each in range(number))

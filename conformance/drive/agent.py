@@ -60,9 +60,34 @@ class AgentStage:
 
     async def start(self, **options: Any) -> None:
         """Starts the agent; options are those of `AgentOptions`. Marks `agent started`."""
-        self.mark("agent starts")
+        self.mark("agent starts", **options)
         await self.driver.start(attrs.evolve(AgentOptions(self.node_name), **options))
         self.mark("agent started")
+
+    async def stop(self, *, kill: bool = False) -> None:
+        """Ends the agent. Marks `agent stops` (or `agent killed`) before and `agent gone` after."""
+        self.mark("agent killed" if kill else "agent stops")
+        await self.driver.stop(kill=kill)
+        self.mark("agent gone")
+
+    async def restart(self) -> None:
+        """Starts the agent again as before. Marks `agent restarts`."""
+        self.mark("agent restarts")
+        await self.driver.restart()
+
+    async def settled(self) -> bool:
+        """Waits until the agent's Node is there and Ready, and its Lease too; says whether it came so far."""
+        timing = self.timing
+        there = await self.until(lambda: self.node, within=timing.registered().latest)
+        leased = "has_lease" not in self.facts.abilities or await self.until(
+            lambda: self.lease, within=timing.lease_created().latest
+        )
+        return there and leased and await self.until(self.is_ready, within=timing.ready().latest)
+
+    def is_ready(self) -> bool:
+        """Whether the agent's Node says that it is Ready."""
+        conditions = ((self.node or {}).get("status") or {}).get("conditions") or []
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     async def create(self, kind: Kind, body: Mapping[str, Any]) -> Any:
         """Creates an object, as some other part of the cluster would."""

@@ -12,7 +12,7 @@ from conformance.agent_timing import AgentTiming
 from conformance.driver import AgentFacts
 from conformance.naming import Naming
 from conformance.record.history import AGENT, Exchange, History, Mark, Story
-from conformance.verdict import NotExercised
+from conformance.verdict import NotExercised, Unsupported
 
 
 @attrs.frozen
@@ -60,6 +60,24 @@ class AgentSeen:
             if mark.name == name:
                 return mark
         raise NotExercised(f"the scenario never came to the point '{name}'")
+
+    def marks(self, name: str) -> tuple[Mark, ...]:
+        """All passes of a point, at least one.
+
+        Raises:
+            NotExercised: the scenario never got there.
+        """
+        self.mark(name)
+        return tuple(mark for mark in self.history.marks if mark.name == name)
+
+    def needs(self, ability: str) -> None:
+        """Leaves an agent alone that does not do what is judged.
+
+        Raises:
+            Unsupported: its driver does not declare the ability.
+        """
+        if ability not in self.facts.abilities:
+            raise Unsupported(f"the agent's driver does not declare {ability}")
 
     def requests(self, method: str, path: str) -> tuple[Exchange, ...]:
         """The agent's requests of a method (or several, as `PUT|PATCH`) whose whole path matches an expression."""

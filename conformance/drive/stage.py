@@ -65,6 +65,7 @@ class Stage:
         self._ledger = ledger
         self._nodes: list[SimulatedNode] = []
         self._void: str | None = None
+        self._accounted = False
         self._addresses = count(clock.random.randrange(254))
 
     # Objects
@@ -100,6 +101,16 @@ class Stage:
         answer = await self.client.ask(method, path, body=body, **more)
         self.mark(name, status=answer.status, body=answer.body)
         return answer
+
+    async def account(self) -> None:
+        """Waits for the service account without which a new namespace refuses pods; not where there are none."""
+        path = f"/api/v1/namespaces/{self.naming.namespace}/serviceaccounts/default"
+        deadline = self.clock.monotonic() + _ACCOUNT_PATIENCE
+        while not self._accounted and self.clock.monotonic() < deadline:
+            self._accounted = (await self.client.ask("GET", path)).status != 404
+            if not self._accounted:
+                await asyncio.sleep(0.2)
+        self._accounted = True
 
     async def patch(self, kind: Kind, role: str, body: Any, *, content_type: str = MERGE, subresource: str = "") -> Any:
         """Patches the object that plays a role."""

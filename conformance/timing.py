@@ -69,6 +69,7 @@ class Timing:
         default_unreachable_toleration_seconds: Tu, likewise.
         pod_gc_period: pause between two passes of the pod garbage collector.
         orphan_quarantine: Q, how long a node must be gone before its pods are collected.
+        pod_failure_backoff: how long a Job waits after the first failure of a pod.
         scheduler_backoff: longest pause before the scheduler tries a pod again.
         unschedulable_flush: B, after which the scheduler retries pods it had put aside.
         slack: e, for caches, passes that take long, and the watch's own latency.
@@ -90,6 +91,7 @@ class Timing:
     default_unreachable_toleration_seconds: float = 300
     pod_gc_period: float = 20
     orphan_quarantine: float = 40
+    pod_failure_backoff: float = 10
     scheduler_backoff: float = 10
     unschedulable_flush: float = 330
     slack: float = 2
@@ -204,6 +206,10 @@ class Timing:
     def replacement(self) -> Window:
         """A controller creates the replacement after a pod's deletion was requested."""
         return Window(0, 3 + self.slack)
+
+    def job_replacement(self) -> Window:
+        """A Job creates the replacement of a pod: a pod that was deleted counts as one that failed."""
+        return Window(0, self.pod_failure_backoff + self.replacement().latest)
 
     def orphan_collected(self) -> Window:
         """Pods of a node vanish after the Node object was deleted."""

@@ -112,6 +112,10 @@ class Stage:
                 await asyncio.sleep(0.2)
         self._accounted = True
 
+    def adopt(self, kind: Kind, created: Any) -> None:
+        """Enters an object of the run in the ledger that was created in another way."""
+        self._ledger.add(kind, created)
+
     async def patch(self, kind: Kind, role: str, body: Any, *, content_type: str = MERGE, subresource: str = "") -> Any:
         """Patches the object that plays a role."""
         path = kind.path(self.naming.namespace, self.naming.name(role), subresource)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from conformance.drive.scenarios import object_rules as rules
 from conformance.drive.scenarios.field_selectors import WATCHED, field_selectors
 from conformance.drive.scenarios.object_rules import object_rules
 from conformance.judge import answers, conditions
 from conformance.judge.seen import Seen
-from conformance.kinds import LEASE
 from conformance.scenario import judges
-from conformance.verdict import NotExercised, Unsupported, Violation
+from conformance.verdict import Violation
 
 
 @judges("M-API-01", reads=object_rules)
@@ -166,44 +164,3 @@ def test_watches_do_not_tell_of_others(seen: Seen) -> Iterator[Violation]:
         stranger = {"pods of the host": "staying", "the host": "other", "cordoned nodes": "other"}.get(name)
         if told and stranger and mark.name.endswith(f" {stranger}"):
             yield Violation(want=f"the watch of {name} tells of them only", got=mark.name, at=mark.at)
-
-
-@judges("M-API-07", reads=object_rules)
-def test_leases_are_written_and_read(seen: Seen) -> Iterator[Violation]:
-    _leases(seen)
-    yield from answers.answered(seen, "namespace of the Leases is read", 200, want="the namespace is there")
-    yield from answers.answered(seen, "Lease is posted", 201, want="a Lease is created")
-    yield from answers.answered(seen, "Lease is put", 201, want="PUT creates a Lease")
-    for name in ("Lease is read", "Lease is replaced", "Lease is patched"):
-        yield from answers.answered(seen, name, 200, want="it is done")
-
-
-@judges("M-API-07", reads=object_rules)
-def test_leases_keep_their_micro_seconds(seen: Seen) -> Iterator[Violation]:
-    _leases(seen)
-    for name, value in (
-        ("Lease is read", rules.RENEWED),
-        ("Lease is patched", rules.RENEWED.replace("678901", "678902")),
-    ):
-        yield from answers.same(seen, name, {"renewTime": value}, _spec(answers.body(seen, name)))
-
-
-@judges("M-API-07", reads=object_rules)
-def test_senseless_leases_are_refused(seen: Seen) -> Iterator[Violation]:
-    _leases(seen)
-    want = "a duration of nothing is refused"
-    yield from answers.answered(seen, "Lease of no duration", 422, want=want, reason="Invalid")
-    if answers.status(seen, "Lease is replaced") != 200:
-        raise NotExercised("no Lease could be replaced at all")
-    want = "a write without a resourceVersion is refused"
-    yield from answers.answered(seen, "Lease is replaced without version", 422, want=want, reason="Invalid")
-
-
-def _leases(seen: Seen) -> None:
-    if not seen.facts.serves(LEASE.resource):
-        raise Unsupported("the target does not serve Leases")
-
-
-def _spec(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = item.get("spec") or {}
-    return found

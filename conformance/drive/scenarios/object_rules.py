@@ -1,4 +1,4 @@
-"""Nodes, pods and Leases are written in right and in wrong ways."""
+"""Nodes and pods are written in right and in wrong ways."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from conformance.client import MERGE, STRATEGIC
 from conformance.drive import manifests
 from conformance.drive.stage import Stage
 from conformance.drive.sums import device
-from conformance.kinds import LEASE, NODE, NODE_LEASES, POD
+from conformance.kinds import NODE, POD
 from conformance.scenario import scenario
 from conformance.timing import Timing
 
 ATTEMPTS = 10
 """How often a whole object is read and written until nobody else writes it in between."""
-
-RENEWED = "2030-01-02T03:04:05.678901Z"
-"""A time with all its micro-seconds."""
 
 NODE_CIDR, OTHER_CIDR = "203.0.113.0/28", "203.0.113.16/28"
 
@@ -48,14 +45,14 @@ def _longest(timing: Timing) -> float:
     return 20 * timing.slack
 
 
-@scenario(watches=(NODE, POD), optional=(LEASE,), longest=_longest)
+@scenario(watches=(NODE, POD), longest=_longest)
 async def object_rules(stage: Stage) -> None:
-    """Nodes, pods and Leases are created, replaced and patched, whole and in parts, validly and not.
+    """Nodes and pods are created, replaced and patched, whole and in parts, validly and not.
 
     `whole` and `partial` are asked about at once after their registration; `parts` gets both parts of an object at
     once; `refused` what no node may have; `merged` lists of conditions.
     """
-    await asyncio.gather(_register(stage), _parts(stage), _refused(stage), _merge(stage), _pods(stage), _leases(stage))
+    await asyncio.gather(_register(stage), _parts(stage), _refused(stage), _merge(stage), _pods(stage))
 
 
 async def _register(stage: Stage) -> None:
@@ -88,7 +85,7 @@ async def _replace(stage: Stage, name: str, role: str, subresource: str) -> None
     path = _path(stage, role)
     for attempt in range(1, ATTEMPTS + 1):
         node = await stage.client.get(path)
-        status = {**node["status"], "capacity": {**node["status"]["capacity"], "cpu": "4"}}
+        status = {**node["status"], "capacity": {**(node["status"].get("capacity") or {}), "cpu": "4"}}
         whole = {**node, "spec": {**node["spec"], "unschedulable": True}, "status": status}
         answer = await stage.client.ask("PUT", _path(stage, role, subresource), body=whole)
         if answer.status != 409 or attempt == ATTEMPTS:
@@ -142,26 +139,6 @@ async def _pods(stage: Stage) -> None:
         await stage.attempt(name, POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
 
-async def _leases(stage: Stage) -> None:
-    """A Lease of its own is written in every way."""
-    if not stage.facts.serves(LEASE.resource):
-        return
-    await stage.ask("namespace of the Leases is read", "GET", f"/api/v1/namespaces/{NODE_LEASES}")
-    posted = await stage.attempt("Lease is posted", LEASE, _lease(stage, "lease"))
-    path = LEASE.path(NODE_LEASES, stage.naming.name("lease"))
-    read = await stage.ask("Lease is read", "GET", path)
-    if posted.status == 201 and read.status == 200:
-        await stage.ask(
-            "Lease is replaced", "PUT", path, {**read.body, "spec": {**read.body["spec"], "leaseTransitions": 1}}
-        )
-        versionless = {k: v for k, v in read.body["metadata"].items() if k != "resourceVersion"}
-        await stage.ask("Lease is replaced without version", "PUT", path, {**read.body, "metadata": versionless})
-        body = {"spec": {"renewTime": RENEWED.replace("678901", "678902")}}
-        await stage.ask("Lease is patched", "PATCH", path, body, content_type=MERGE)
-    await stage.attempt("Lease is put", LEASE, _lease(stage, "put-lease"), method="PUT")
-    await stage.attempt("Lease of no duration", LEASE, _lease(stage, "no-lease", 0))
-
-
 def _node(stage: Stage, role: str, allocatable: Mapping[str, str] | None) -> dict[str, Any]:
     now = stage.clock.timestamp()
     return manifests.node(
@@ -175,12 +152,6 @@ def _node(stage: Stage, role: str, allocatable: Mapping[str, str] | None) -> dic
         taints=(),
         address="192.0.2.1",
     )
-
-
-def _lease(stage: Stage, role: str, duration: int = 40) -> dict[str, Any]:
-    metadata = {"name": stage.naming.name(role), "namespace": NODE_LEASES, "labels": stage.naming.labels(role)}
-    spec = {"holderIdentity": stage.naming.name(role), "leaseDurationSeconds": duration, "renewTime": RENEWED}
-    return {"apiVersion": LEASE.group_version, "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
 async def _patch(stage: Stage, name: str, role: str, body: Any, subresource: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conformance.client import Answer
+from conformance.client import MERGE, Answer
 from conformance.drive.stage import Stage
 from conformance.drive.waits import phase, running, schedulable
 from conformance.kinds import NODE, POD
@@ -53,7 +53,8 @@ async def terminating(stage: Stage) -> None:
     await _delete(stage, "held", "held forced", gracePeriodSeconds=0)
     await stage.hold(stage.timing.slack)
     with stage.request("held released"):
-        await stage.patch(POD, "held", {"metadata": {"finalizers": []}})
+        path = POD.path(stage.naming.namespace, stage.naming.name("held"))
+        await stage.client.ask("PATCH", path, body={"metadata": {"finalizers": []}}, content_type=MERGE)
     await _name_again(stage)
     await stage.hold(stage.timing.slack)
 

@@ -20,12 +20,20 @@ from conformance.verdict import (
 
 
 def judge(function: Judge, case: Case, seen: Any, book: Catalogue) -> Judgement:
-    """Asks a case. Whatever it raises or yields becomes a judgement; nothing escapes."""
+    """Asks a case. Whatever it raises or yields becomes a judgement; nothing escapes.
+
+    A violation stands, also when another part of the case could not be exercised.
+    """
+    violations: list[Violation] = []
     try:
-        violations = list(function(seen) or ())
+        # What a case yielded before it raised stays in the list.
+        violations.extend(function(seen) or ())
     except Violation as violation:
-        violations = [violation]
-    except (NotExercised, Unsupported, SuiteError) as error:
+        violations.append(violation)
+    except NotExercised as error:
+        if not violations:
+            return without_verdict(error)
+    except (Unsupported, SuiteError) as error:
         return without_verdict(error)
     except Exception as error:  # noqa: BLE001 - a broken case must not look like a broken target
         return without_verdict(SuiteError(f"the case itself broke: {place(error)}"))

@@ -30,6 +30,7 @@ ABILITIES = frozenset({
     "registers_itself",
     "reregisters_after_delete",
     "sends_events",
+    "kubelet_flags",
 })  # fmt: skip
 """What a driver can declare; the requirement pages say what each means."""
 

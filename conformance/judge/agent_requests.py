@@ -24,15 +24,15 @@ def registrations(seen: AgentSeen) -> Exchanges:
 
 
 def registration(seen: AgentSeen) -> Any:
-    """The Node with which the agent registered, as it was sent.
+    """The Node with which the agent registered, as it was sent; where none was accepted, the first one.
 
     Raises:
-        NotExercised: it never created one.
+        NotExercised: it never tried to create one.
     """
-    for each in registrations(seen):
-        if each.status == 201:
-            return sent_body(each)
-    raise NotExercised("the agent never created a Node", about=seen.node_name)
+    tries = registrations(seen)
+    if not tries:
+        raise NotExercised("the agent never tried to create a Node", about=seen.node_name)
+    return sent_body(next((each for each in tries if each.status == 201), tries[0]))
 
 
 def node_writes(seen: AgentSeen) -> Exchanges:

@@ -1,0 +1,175 @@
+"""An agent says what its machine has, and what pods may have of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from conformance.drive.scenarios.agent_flags import (
+    KUBE,
+    MEMORY_KEPT,
+    PODS,
+    STORAGE_KEPT,
+    SYSTEM,
+    agent_flags,
+)
+from conformance.drive.scenarios.agent_foreign_edits import CAPACITY, WIDGET, WIDGETS, agent_foreign_edits
+from conformance.drive.scenarios.agent_start import agent_start
+from conformance.judge import agent_requests as wire
+from conformance.judge.agent import AgentSeen
+from conformance.judge.quantities import amount, same
+from conformance.record.history import Object
+from conformance.scenario import judges
+from conformance.verdict import NotExercised, Unsupported, Violation
+
+GPU = "alpha.kubernetes.io/nvidia-gpu"
+EPHEMERAL_STORAGE = 8
+"""Minor version from which nodes report their ephemeral storage."""
+
+
+def _resources(node: Object | None, field: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = ((node or {}).get("status") or {}).get(field) or {}
+    return found
+
+
+def _kept(capacity: Mapping[str, Any], **kept: Decimal) -> dict[str, Decimal]:
+    """Amounts that are left of a capacity."""
+    return {
+        name: max((amount(text) or Decimal(0)) - kept.get(name.replace("-", "_"), Decimal(0)), Decimal(0))
+        for name, text in capacity.items()
+    }
+
+
+@judges("N-CAP-01", reads=agent_start)
+def test_capacity_has_the_basic_resources(seen: AgentSeen) -> Iterator[Violation]:
+    capacity = _resources(wire.registration(seen), "capacity")
+    names = ["cpu", "memory", "pods"]
+    if seen.facts.minor >= EPHEMERAL_STORAGE and "kubelet" in seen.facts.profiles:
+        names.append("ephemeral-storage")
+    for name in dict.fromkeys((*names, *capacity)):
+        value = amount(capacity.get(name))
+        if value is None or value < 0:
+            yield Violation(want=f"an amount of {name}", got=f"{capacity.get(name)}", about=seen.node_name)
+
+
+@judges("N-CAP-02", reads=agent_start)
+def test_capacity_is_what_the_machine_has(seen: AgentSeen) -> Iterator[Violation]:
+    capacity = _resources(wire.registration(seen), "capacity")
+    known = {name: seen.facts.expected.get(name) for name in ("cpu", "memory")}
+    if None in known.values():
+        raise Unsupported("the agent's driver does not say what its machine has")
+    for name, want in known.items():
+        if not same(capacity.get(name), want):
+            yield Violation(want=f"{name} {want}", got=f"{capacity.get(name)}", about=seen.node_name)
+
+
+@judges("N-CAP-03", reads=agent_flags)
+def test_the_number_of_pods_is_as_configured(seen: AgentSeen) -> None:
+    got = _resources(wire.registration(seen), "capacity").get("pods")
+    if not same(got, PODS):
+        raise Violation(want=f"pods {PODS}, as configured", got=f"{got}", about=seen.node_name)
+
+
+@judges("N-CAP-04", reads=agent_start)
+def test_gpus_are_extended_resources(seen: AgentSeen) -> None:
+    present = GPU in _resources(wire.registration(seen), "capacity")
+    if present != (seen.facts.minor < EPHEMERAL_STORAGE):
+        want = "absent" if present else "present"
+        raise Violation(want=f"{GPU} {want}", got="the contrary", about=seen.node_name)
+
+
+@judges("N-CAP-05", reads=agent_foreign_edits)
+def test_capacity_is_asserted_again(seen: AgentSeen) -> Iterator[Violation]:
+    edited = seen.mark("capacity edited")
+    want = _resources(edited.facts["before"], "capacity")
+    by = edited.at + seen.timing.status_tick().latest
+    got = _resources(seen.node.state_at(by), "capacity")
+    for name in CAPACITY:
+        if not same(got.get(name), want.get(name)):
+            yield Violation(
+                want=f"{name} {want.get(name)} again within {seen.timing.status_tick()}",
+                got=f"{got.get(name)}",
+                at=by,
+                about=seen.node_name,
+            )
+
+
+@judges("N-CAP-06", reads=agent_foreign_edits)
+def test_extended_resources_of_others_stay(seen: AgentSeen) -> Iterator[Violation]:
+    by = seen.mark("capacity edited").at + seen.timing.status_tick().latest
+    for at in (by, seen.history.until):
+        for field in ("capacity", "allocatable"):
+            got = _resources(seen.node.state_at(at), field).get(WIDGET)
+            if not same(got, WIDGETS):
+                yield Violation(want=f"{WIDGETS} of {WIDGET} in {field}", got=f"{got}", at=at, about=seen.node_name)
+
+
+@judges("N-ALC-01", reads=agent_start)
+def test_allocatable_is_a_part_of_capacity(seen: AgentSeen) -> Iterator[Violation]:
+    wire.registration(seen)
+    for event in seen.node.events:
+        capacity, allocatable = _resources(event.after, "capacity"), _resources(event.after, "allocatable")
+        if "kubelet" in seen.facts.profiles and sorted(capacity) != sorted(allocatable):
+            yield Violation(
+                want=f"allocatable of {sorted(capacity)}",
+                got=f"{sorted(allocatable)}",
+                at=event.at,
+                about=seen.node_name,
+            )
+        for name in capacity.keys() & allocatable.keys():
+            whole, part = amount(capacity[name]), amount(allocatable[name])
+            if whole is None or part is None or not 0 <= part <= whole:
+                yield Violation(
+                    want=f"{name} from 0 to {capacity[name]}",
+                    got=f"{allocatable[name]}",
+                    at=event.at,
+                    about=seen.node_name,
+                )
+
+
+@judges("N-ALC-02", reads=agent_flags)
+def test_reservations_are_taken_off(seen: AgentSeen) -> Iterator[Violation]:
+    node = wire.registration(seen)
+    capacity = _resources(node, "capacity")
+    evictions = seen.facts.minor >= EPHEMERAL_STORAGE
+    storage = amount(capacity.get("ephemeral-storage")) or Decimal(0)
+    kept = {name: (amount(KUBE[name]) or Decimal(0)) + (amount(SYSTEM[name]) or Decimal(0)) for name in KUBE}
+    if evictions:
+        kept["memory"] += amount(MEMORY_KEPT) or Decimal(0)
+        kept["ephemeral-storage"] += int(storage * STORAGE_KEPT / 100)
+    want = _kept(capacity, **{name.replace("-", "_"): value for name, value in kept.items()})
+    yield from _differences(seen, _resources(node, "allocatable"), want)
+
+
+@judges("N-ALC-03", reads=agent_start)
+def test_by_default_eviction_thresholds_are_taken_off(seen: AgentSeen) -> Iterator[Violation]:
+    node = wire.registration(seen)
+    capacity = _resources(node, "capacity")
+    storage = amount(capacity.get("ephemeral-storage")) or Decimal(0)
+    want = _kept(capacity, memory=Decimal(100 * 1024 * 1024), ephemeral_storage=Decimal(int(storage / 10)))
+    yield from _differences(seen, _resources(node, "allocatable"), want)
+
+
+@judges("N-ALC-04", reads=agent_flags)
+def test_soft_and_image_thresholds_reserve_nothing(seen: AgentSeen) -> Iterator[Violation]:
+    node = wire.registration(seen)
+    capacity, allocatable = _resources(node, "capacity"), _resources(node, "allocatable")
+    for name, kept in (
+        ("memory", amount(MEMORY_KEPT) or Decimal(0)),
+        ("ephemeral-storage", Decimal(int((amount(capacity.get("ephemeral-storage")) or 0) * STORAGE_KEPT / 100))),
+    ):
+        reserved = (amount(KUBE[name]) or Decimal(0)) + (amount(SYSTEM[name]) or Decimal(0))
+        taken = (amount(capacity.get(name)) or Decimal(0)) - (amount(allocatable.get(name)) or Decimal(0)) - reserved
+        if abs(taken - kept) > 1:
+            yield Violation(want=f"{kept} of {name} kept for hard eviction", got=f"{taken}", about=seen.node_name)
+
+
+def _differences(seen: AgentSeen, got: Mapping[str, Any], want: Mapping[str, Decimal]) -> Iterator[Violation]:
+    """Amounts that differ by more than the byte that a percentage may be rounded by."""
+    if not want:
+        raise NotExercised("the agent reports no capacity", about=seen.node_name)
+    for name, value in want.items():
+        found = amount(got.get(name))
+        if found is None or abs(found - value) > 1:
+            yield Violation(want=f"allocatable {name} {value}", got=f"{got.get(name)}", about=seen.node_name)

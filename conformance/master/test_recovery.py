@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from conformance.drive.scenarios.cycles import TIMES, cycles
+from conformance.drive.scenarios.cycles import MARKED, TIMES, cycles
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.scenarios.transitions import transitions
 from conformance.judge import conditions, pods, taints, windows
@@ -12,7 +12,7 @@ from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.judge.windows import Start
-from conformance.record.history import Object
+from conformance.record.history import Object, Story
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
@@ -87,17 +87,31 @@ def test_a_return_leaves_no_timer_behind(seen: Seen) -> None:
 
 
 @judges("M-REG-07", reads=cycles)
+def test_what_a_node_registered_with_stays(seen: Seen) -> Iterator[Violation]:
+    story = seen.node("cycler")
+    if not story.events:
+        raise NotExercised("the node was never seen", about=story.name)
+    registered = _foreign(story.events[0].after)
+    del registered["spec.unschedulable"]
+    yield from _lost(story, registered)
+
+
+@judges("M-REG-07", reads=cycles)
 def test_what_others_wrote_survives_silence_and_return(seen: Seen) -> Iterator[Violation]:
-    silences.flip(seen, "cycler")
     story = seen.node("cycler")
     began = seen.mark("cycler silent").at
-    before = _foreign(story.state_at(began))
-    for event in story.since(began).events:
+    known = [event for event in story.events if event.at <= began]
+    yield from _lost(Story(story.kind, story.name, (*known[-1:], *story.since(began).events)), _foreign(MARKED))
+
+
+def _lost(story: Story, expected: Mapping[str, object]) -> Iterator[Violation]:
+    """The first change of a node that took away something of somebody else's."""
+    for event in story.events:
         after = _foreign(event.after)
-        lost = [name for name, value in before.items() if after.get(name) != value]
+        lost = [name for name, value in expected.items() if value is not None and after.get(name) != value]
         for name in lost:
             got = repr(after.get(name))
-            yield Violation(want=f"{name} still {before[name]!r}", got=got, at=event.at, about=story.name)
+            yield Violation(want=f"{name} still {expected[name]!r}", got=got, at=event.at, about=story.name)
         if lost:
             return
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from conformance.drive.manifests import tolerate
 from conformance.drive.node import SimulatedNode
@@ -18,6 +20,12 @@ from conformance.timing import Timing
 
 TIMES = 3
 MARKER = {f"{DOMAIN}/marker": "somebody-elses"}
+MARKED: Mapping[str, Any] = {
+    "metadata": {"labels": MARKER, "annotations": MARKER},
+    "spec": {"unschedulable": True, "taints": [own("marker", "PreferNoSchedule", value="somebody-elses")]},
+    "status": {},
+}
+"""What somebody else writes on the node that falls silent."""
 
 
 def outage(timing: Timing) -> float:
@@ -58,9 +66,8 @@ async def cycles(stage: Stage) -> None:
 
 
 async def _settle(stage: Stage, node: SimulatedNode) -> None:
-    metadata = {"metadata": {"labels": MARKER, "annotations": MARKER}, "spec": {"unschedulable": True}}
-    await stage.patch(NODE, "cycler", metadata)
-    await change(stage, "cycler", "marking", add=[own("marker", "PreferNoSchedule", value="somebody-elses")])
+    await stage.patch(NODE, "cycler", {"metadata": MARKED["metadata"], "spec": {"unschedulable": True}})
+    await change(stage, "cycler", "marking", add=MARKED["spec"]["taints"])
     seconds = toleration(stage.timing)
     tolerations = [tolerate(UNREACHABLE, seconds), tolerate(NOT_READY, seconds)]
     await stage.pod("survivor", node_name=node.name, tolerations=tolerations)

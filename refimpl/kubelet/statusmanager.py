@@ -234,13 +234,13 @@ class StatusManager:
         if not is_same_pod(pod, uid):
             self.forget(item.uid)
             return
-        await self.write(pod, item)
+        await self.write(pod, item, uid)
         self._written[item.uid] = max(item.version, self._written.get(item.uid, 0))
         if self._may_delete(item) and podspec.is_deleting(pod):
             await self.delete(item)
             self.forget(item.uid)
 
-    async def write(self, pod: Object, item: Versioned) -> None:
+    async def write(self, pod: Object, item: Versioned, uid: str) -> None:
         """Writes a status: a strategic merge patch under the pod's uid; up to 1.5 a PUT of the whole object."""
         known = pod.get("status") or {}
         wanted = merged(known, item.status)
@@ -250,7 +250,7 @@ class StatusManager:
             return
         patch = strategic.status_patch(known, wanted)
         if patch:
-            body = {"metadata": {"uid": podspec.uid_of(pod)}, "status": patch}
+            body = {"metadata": {"uid": uid}, "status": patch}
             await self._client.patch(PODS, item.name, body, namespace=item.namespace, subresource="status")
 
     async def delete(self, item: Versioned) -> None:

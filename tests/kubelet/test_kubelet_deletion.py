@@ -169,6 +169,42 @@ async def test_a_successor_of_the_same_name_is_another_pod(master: Master, node)
     assert node.runtime.sandbox(first["metadata"]["uid"]) is None
 
 
+async def test_a_status_on_its_way_never_reaches_the_successor(master: Master, node):
+    await master.bind("p1", containers=[script("sleep 3; exit 1")], restartPolicy="Never")
+    await asyncio.sleep(3)
+    replaced = []
+
+    async def replace(request):
+        if request.method == "GET" and request.path.endswith("/pods/p1") and not replaced:
+            await delete(master, grace_period=0)
+            replaced.append(await master.bind("p1", nodeSelector={"no": "where"}))
+
+    master.fault = replace
+    await asyncio.sleep(30)
+    pod = await master.pod()
+    assert pod["metadata"]["uid"] == replaced[0]["metadata"]["uid"]
+    assert pod["status"]["reason"] == "NodeAffinity"
+    assert "containerStatuses" not in pod["status"]
+
+
+@pytest.mark.parametrize(
+    "spec", [{"nodeSelector": {"x": "y"}}, {"containers": [script("exit 0")], "restartPolicy": "Never"}]
+)
+async def test_what_is_over_is_finalised_although_the_master_leaves_that_to_the_node(master: Master, node, spec):
+    """A master removes terminal pods by itself, unless something holds them: then the node's word is needed."""
+    body = {
+        "metadata": {"name": "p1", "namespace": "default", "finalizers": ["example.com/hold"]},
+        "spec": {"nodeName": "n1", "containers": [{"name": "c1", "image": "pause"}], **spec},
+    }
+    await master.client().create(PODS, body)
+    await asyncio.sleep(5)
+    assert (await master.pod())["status"]["phase"] in {"Failed", "Succeeded"}
+    await delete(master)
+    await asyncio.sleep(1)
+    (finalised, *_) = master.asked("DELETE", "/pods/p1")
+    assert finalised.body["gracePeriodSeconds"] == 0
+
+
 async def test_after_an_absence_each_pod_meets_its_fate(master: Master):
     """Still bound: runs on. Deleted meanwhile: finalised. Vanished: stopped."""
     kubelet = make_kubelet(master)

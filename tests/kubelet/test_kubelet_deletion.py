@@ -185,6 +185,7 @@ async def test_a_status_on_its_way_never_reaches_the_successor(master: Master, n
     assert pod["metadata"]["uid"] == replaced[0]["metadata"]["uid"]
     assert pod["status"]["reason"] == "NodeAffinity"
     assert "containerStatuses" not in pod["status"]
+    assert {asked.code for asked in master.asked("PATCH", "/pods/p1/status")} == {200}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""Nodes close and open again, come and go; pods that wait are woken, pods that run are left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from conformance.drive import manifests, placing
+from conformance.drive.stage import Stage
+from conformance.drive.sums import devices
+from conformance.drive.taints import change, own, own_key
+from conformance.drive.waits import schedulable
+from conformance.kinds import NODE, POD
+from conformance.naming import DOMAIN
+from conformance.scenario import scenario
+from conformance.timing import Timing
+
+GATE = f"{DOMAIN}/gate"
+"""The label that pods for the node `relabelled` select."""
+
+CLOSING = ("lowered", "tainted", "cordoned", "relabelled")
+"""Nodes that close to new pods and open again; each has a pod `<node>-resident` and one `<node>-late`."""
+
+Act = Callable[[], Awaitable[object]]
+
+
+def _longest(timing: Timing) -> float:
+    return timing.no_schedule_taint().latest + timing.left_alone() + 4 * timing.scheduled().latest + 2 * timing.slack
+
+
+@scenario(watches=(NODE, POD), longest=_longest)
+async def waking(stage: Stage) -> None:
+    """Nodes close under a pod that runs and in front of one that waits, and open again.
+
+    `lowered` offers nothing for a while, `tainted` and `cordoned` are, `relabelled` lacks the label that its pods
+    select. On `freed` a pod goes, for `newcomer` a pod waits before the node is there, `leaver` is deleted before a
+    pod asks for it.
+    """
+    offer = {**manifests.CAPACITY, **devices("piece", 1)}
+    nodes = [*CLOSING, "freed", "leaver"]
+    await asyncio.gather(*(stage.node(role, capacity=offer, labels={GATE: "open"}) for role in nodes))
+    await schedulable(stage, *nodes)
+    none, two = devices("piece", 0), devices("piece", 2)
+    await asyncio.gather(
+        _close(stage, "lowered", lambda: _allocate(stage, none), lambda: _allocate(stage, two)),
+        _close(stage, "tainted", lambda: _taint(stage), lambda: _untaint(stage)),
+        _close(stage, "cordoned", lambda: _cordon(stage, True), lambda: _cordon(stage, None)),
+        _close(stage, "relabelled", lambda: _label(stage, None), lambda: _label(stage, "open")),
+        _free(stage),
+        _come(stage),
+        _leave(stage),
+    )
+
+
+async def _close(stage: Stage, node: str, close: Act, open_again: Act) -> None:
+    """The pod that waits asks for nothing but what the closing takes away."""
+    selector = {GATE: "open"} if node == "relabelled" else {}
+    asked = devices("piece", 1) if node == "lowered" else {}
+    await placing.offer(stage, f"{node}-resident", node, asked, node_selector=selector)
+    await placing.placed(stage, f"{node}-resident")
+    await close()
+    stage.mark(f"{node} closed")
+    await stage.hold(stage.timing.slack)
+    await placing.offer(stage, f"{node}-late", node, asked, node_selector=selector)
+    await placing.answered(stage, f"{node}-late")
+    await stage.hold(stage.timing.left_alone())
+    stage.mark(f"{node} opens")
+    await open_again()
+    stage.mark(f"{node} open")
+    await placing.placed(stage, f"{node}-late")
+
+
+async def _free(stage: Stage) -> None:
+    await placing.offer(stage, "freed-resident", "freed", devices("piece", 1))
+    await placing.placed(stage, "freed-resident")
+    await placing.offer(stage, "freed-late", "freed", devices("piece", 1))
+    await placing.answered(stage, "freed-late")
+    stage.mark("freed opens")
+    await placing.removed(stage, "freed-resident")
+    stage.mark("freed open")
+    await placing.placed(stage, "freed-late")
+
+
+async def _come(stage: Stage) -> None:
+    await placing.offer(stage, "newcomer-late", "newcomer")
+    await placing.answered(stage, "newcomer-late")
+    stage.mark("newcomer opens")
+    await stage.node("newcomer")
+    stage.mark("newcomer open")
+    await placing.placed(stage, "newcomer-late")
+
+
+async def _leave(stage: Stage) -> None:
+    leaver = next(node for node in stage.all_nodes if node.role == "leaver")
+    await leaver.fall_silent()
+    await stage.delete(NODE, "leaver")
+    await stage.until(lambda: stage.current(NODE, "leaver") is None, within=stage.timing.slack)
+    await stage.hold(stage.timing.slack)
+    await placing.offer(stage, "leaver-late", "leaver")
+    await placing.answered(stage, "leaver-late")
+    await stage.hold(stage.timing.left_alone())
+
+
+async def _allocate(stage: Stage, pieces: placing.Resources) -> None:
+    await placing.allocatable(stage, "lowered", pieces)
+
+
+async def _taint(stage: Stage) -> None:
+    await change(stage, "tainted", "taint", add=[own("closed", "NoSchedule")])
+
+
+async def _untaint(stage: Stage) -> None:
+    await change(stage, "tainted", "untaint", remove=[own_key("closed")])
+
+
+async def _cordon(stage: Stage, value: bool | None) -> None:
+    await stage.patch(NODE, "cordoned", {"spec": {"unschedulable": value}})
+
+
+async def _label(stage: Stage, value: str | None) -> None:
+    await stage.patch(NODE, "relabelled", {"metadata": {"labels": {GATE: value}}})

@@ -1,0 +1,101 @@
+"""An agent outlives its master's troubles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from conformance.drive.scenarios.agent_lease_trouble import agent_lease_trouble
+from conformance.drive.scenarios.agent_outage import agent_outage
+from conformance.judge import agent_requests as wire
+from conformance.judge.agent import AgentSeen
+from conformance.scenario import judges
+from conformance.verdict import NotExercised, Violation
+
+OUTAGES = ("master disturbed: status", "master disturbed: refuse")
+CONFLICTING_PUTS = 10
+"""Two tries of five."""
+
+
+def _outages(seen: AgentSeen) -> list[tuple[float, float]]:
+    """When the master was away, and when it was back."""
+    begins = [seen.mark(name).at for name in OUTAGES]
+    return list(zip(begins, (mark.at for mark in seen.marks("master healed")), strict=True))
+
+
+@judges("N-OUT-01", reads=agent_outage)
+def test_the_agent_outlives_an_outage(seen: AgentSeen) -> Iterator[Violation]:
+    for (_, healed), mark in zip(_outages(seen), seen.marks("alive"), strict=True):
+        if not mark.facts["alive"]:
+            yield Violation(want="an agent that lives on", got="it ended", at=mark.at, about=seen.node_name)
+        later = [x for x in seen.requests("GET|" + wire.WRITES, ".*") if x.sent > healed and x.status]
+        if not later:
+            yield Violation(want="requests after the outage", got="none", at=healed, about=seen.node_name)
+
+
+@judges("N-OUT-02", reads=agent_outage)
+def test_the_lease_is_renewed_soon_after_an_outage(seen: AgentSeen) -> Iterator[Violation]:
+    seen.needs("has_lease")
+    window = seen.timing.recovered()
+    for _, healed in _outages(seen):
+        first = next(iter(wire.since(wire.renewals(seen), healed)), None)
+        if first is None or first.sent - healed not in window:
+            yield Violation(
+                want=f"a renewal {window} after the recovery",
+                got="none" if first is None else f"{first.sent - healed:.2f} s",
+                at=healed,
+                about=seen.node_name,
+            )
+
+
+@judges("N-LSE-07", reads=agent_outage)
+def test_tries_at_the_lease_back_off(seen: AgentSeen) -> Iterator[Violation]:
+    seen.needs("has_lease")
+    for begin, healed in _outages(seen):
+        tries = wire.since(seen.requests("GET", seen.lease_path()), begin, healed)
+        if not tries:
+            raise NotExercised("the agent did not ask for its Lease during the outage", about=seen.node_name)
+        for number, (before, after) in enumerate(pairwise(tries), 1):
+            window = seen.timing.retry(number)
+            if after.sent - before.answered not in window:
+                yield Violation(
+                    want=f"try {number + 1} {window}",
+                    got=f"{after.sent - before.answered:.2f} s",
+                    at=after.sent,
+                    about=seen.node_name,
+                )
+
+
+@judges("N-LSE-07", reads=agent_lease_trouble)
+def test_a_conflict_is_answered_by_reading_again(seen: AgentSeen) -> Iterator[Violation]:
+    healed = seen.mark("master healed").at
+    refused = [x for x in seen.requests("PUT", seen.lease_path()) if x.status == 409 and x.sent < healed]
+    tries = wire.bursts(refused, seen.timing.renew_interval / 2)
+    if not tries:
+        raise NotExercised("no renewal met a conflict", about=seen.node_name)
+    for burst in tries:
+        if not 2 <= len(burst) <= CONFLICTING_PUTS:
+            yield Violation(
+                want=f"2 to {CONFLICTING_PUTS} PUTs", got=f"{len(burst)}", at=burst[0].sent, about=seen.node_name
+            )
+        for before, after in pairwise(burst):
+            if not wire.since(seen.requests("GET", seen.lease_path()), before.answered, after.sent):
+                yield Violation(want="a GET after the conflict", got="none", at=after.sent, about=seen.node_name)
+    if not wire.since(wire.renewals(seen), healed, healed + seen.timing.renewal().latest):
+        yield Violation(want="a renewal after the conflicts", got="none", at=healed, about=seen.node_name)
+    if not seen.mark("alive").facts["alive"]:
+        yield Violation(want="an agent that lives on", got="it ended", at=healed, about=seen.node_name)
+
+
+@judges("N-LSE-09", reads=agent_lease_trouble)
+def test_a_deleted_lease_is_created_again(seen: AgentSeen) -> None:
+    deleted = seen.mark("lease deleted").at
+    made = next((x for x in wire.since(wire.lease_creations(seen), deleted) if x.status == 201), None)
+    latest = seen.timing.renewal().latest
+    if made is None or made.answered - deleted > latest:
+        raise Violation(
+            want=f"the Lease created again within {latest:.1f} s",
+            got="never" if made is None else f"{made.answered - deleted:.2f} s",
+            at=deleted,
+            about=seen.node_name,
+        )

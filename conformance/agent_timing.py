@@ -8,6 +8,8 @@ from conformance.timing import Window
 
 _FIRST_RETRY = 0.1
 _LONGEST_RETRY = 7.0
+_MONITORING_PERIOD = 10.0
+_RUNTIME_LIMIT = 30.0
 
 
 @attrs.frozen
@@ -74,3 +76,18 @@ class AgentTiming:
     def retries(self, number: int) -> float:
         """How long `number` tries at what the master refuses take at most."""
         return sum(self.retry(each).latest for each in range(number))
+
+    def pressed(self) -> Window:
+        """A pressure is told, after it arose."""
+        return Window(0, _MONITORING_PERIOD + self.status_tick().latest)
+
+    def relieved(self, transition_period: float) -> Window:
+        """A pressure is taken back, after it ended: it was last looked at up to one monitoring period before."""
+        return Window(
+            transition_period - _MONITORING_PERIOD - self.slack,
+            transition_period + _MONITORING_PERIOD + self.status_tick().latest,
+        )
+
+    def runtime_lost(self) -> Window:
+        """The node is not ready, after its container runtime stopped to answer."""
+        return Window(0, _RUNTIME_LIMIT + self.status_tick().latest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from conformance.drive.scenarios.agent_foreign_edits import OWNED, WEATHER, agent_foreign_edits
+from conformance.drive.scenarios.agent_foreign_edits import WEATHER, agent_foreign_edits
 from conformance.drive.scenarios.agent_start import agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
@@ -13,6 +13,7 @@ from conformance.judge.conditions import all_conditions, condition
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
+OWNED = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
 FIELDS = ("reason", "message", "lastHeartbeatTime", "lastTransitionTime")
 HEALTHY = {
     "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -87,7 +88,7 @@ def test_all_heartbeats_are_of_one_instant(seen: AgentSeen) -> Iterator[Violatio
     wire.registration(seen)
     for event in seen.node.events:
         before, after = all_conditions(event.before), all_conditions(event.after)
-        beats = {kind: after[kind].get("lastHeartbeatTime") for kind in OWNED if kind in after}
+        beats = {kind: after[kind].get("lastHeartbeatTime") for kind in _owned(seen) if kind in after}
         if all(before.get(kind, {}).get("lastHeartbeatTime") == beat for kind, beat in beats.items()):
             continue
         if len(set(beats.values())) > 1:
@@ -113,7 +114,7 @@ def test_a_live_node_is_not_unknown(seen: AgentSeen) -> Iterator[Violation]:
     if overwritten is None or (condition(overwritten.after, "Ready") or {}).get("status") != "Unknown":
         raise NotExercised("the conditions were not taken over", about=seen.node_name)
     now, then = all_conditions(seen.node.state_at(by)), all_conditions(overwritten.after)
-    for kind in OWNED:
+    for kind in _owned(seen):
         got, was = now.get(kind, {}), then.get(kind, {})
         kept = [field for field in ("status", "reason", "lastTransitionTime") if got.get(field) == was.get(field)]
         if kept:

@@ -8,6 +8,7 @@ from typing import Any
 from conformance.agent_timing import AgentTiming
 from conformance.client import STRATEGIC
 from conformance.drive.agent import AgentStage
+from conformance.judge.conditions import all_conditions
 from conformance.kinds import LEASE, NODE
 from conformance.record.history import AGENT, Exchange
 from conformance.scenario import agent_scenario
@@ -18,7 +19,6 @@ WEATHER = "ConformanceWeather"
 CAPACITY = {"memory": "1Gi", "pods": "5", "cpu": "3"}
 ADDRESSES = [{"type": "InternalIP", "address": "203.0.113.7"}, {"type": "ExternalIP", "address": "203.0.113.8"}]
 LABEL = "kubernetes.io/os"
-OWNED = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
 EDITS = ("capacity edited", "conditions taken over", "addresses edited")
 
 
@@ -69,4 +69,4 @@ def _taken_over(stage: AgentStage) -> list[dict[str, Any]]:
         "message": "No clouds.",
         "lastTransitionTime": turned,
     }
-    return [*({"type": kind, **lost} for kind in OWNED), {**weather, "lastHeartbeatTime": turned}]
+    return [*({"type": kind, **lost} for kind in all_conditions(stage.node)), {**weather, "lastHeartbeatTime": turned}]

@@ -10,6 +10,7 @@ _FIRST_RETRY = 0.1
 _LONGEST_RETRY = 7.0
 _MONITORING_PERIOD = 10.0
 _RUNTIME_LIMIT = 30.0
+_LONGEST_REFLECTOR_RETRY = 60.0
 
 
 @attrs.frozen
@@ -91,3 +92,11 @@ class AgentTiming:
     def runtime_lost(self) -> Window:
         """The node is not ready, after its container runtime stopped to answer."""
         return Window(0, _RUNTIME_LIMIT + self.status_tick().latest)
+
+    def resumed(self) -> Window:
+        """The Lease is renewed, after a frozen agent goes on."""
+        return Window(0, 1 + self.slack)
+
+    def rewatched(self) -> Window:
+        """Pods are listed and watched again, after the master is back."""
+        return Window(0, _LONGEST_REFLECTOR_RETRY + self.slack)

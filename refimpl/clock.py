@@ -23,7 +23,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import looptime
 
@@ -50,7 +50,7 @@ class Clock:
             self._epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
     @classmethod
-    def virtual(cls, seed: int = 0) -> Clock:
+    def virtual(cls, seed: int = 0) -> Self:
         """A clock for a virtual loop: fixed epoch, seeded randomness."""
         return cls(epoch=VIRTUAL_EPOCH, seed=seed)
 

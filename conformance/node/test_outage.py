@@ -7,8 +7,10 @@ from itertools import pairwise
 
 from conformance.drive.scenarios.agent_lease_trouble import agent_lease_trouble
 from conformance.drive.scenarios.agent_outage import agent_outage
+from conformance.drive.scenarios.agent_paused import agent_paused
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
+from conformance.judge.conditions import status
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
@@ -46,6 +48,45 @@ def test_the_lease_is_renewed_soon_after_an_outage(seen: AgentSeen) -> Iterator[
                 at=healed,
                 about=seen.node_name,
             )
+
+
+@judges("N-OUT-03", reads=agent_outage)
+def test_pods_are_watched_again_after_an_outage(seen: AgentSeen) -> None:
+    _, healed = _outages(seen)[-1]
+    window = seen.timing.rewatched()
+    asked = [x for x in seen.requests("GET", "/api/v1/pods") if f"spec.nodeName%3D{seen.node_name}" in x.path]
+    if not any("watch=" in x.path for x in asked if x.sent < healed):
+        raise NotExercised("the agent did not watch its pods before the outage", about=seen.node_name)
+    again = next((x for x in asked if x.sent > healed and "watch=" in x.path and x.status == 200), None)
+    if again is None or again.sent - healed not in window:
+        raise Violation(
+            want=f"a watch on the node's pods {window} after the recovery",
+            got="none" if again is None else f"{again.sent - healed:.2f} s",
+            at=healed,
+            about=seen.node_name,
+        )
+
+
+@judges("N-OUT-08", reads=agent_paused)
+def test_a_frozen_agent_catches_up(seen: AgentSeen) -> Iterator[Violation]:
+    went_on = seen.mark("agent resumed").at
+    if "has_lease" in seen.facts.abilities:
+        window = seen.timing.resumed()
+        first = next(iter(wire.since(wire.renewals(seen), went_on)), None)
+        if first is None or first.sent - went_on not in window:
+            got = "none" if first is None else f"{first.sent - went_on:.2f} s"
+            yield Violation(want=f"a renewal {window} after it goes on", got=got, at=went_on, about=seen.node_name)
+    by = went_on + seen.timing.status_tick().latest
+    told = status(seen.node.state_at(by), "Ready")
+    if status(seen.node.state_at(went_on), "Ready") != "Unknown":
+        raise NotExercised("the frozen node was not marked Unknown", about=seen.node_name)
+    if told not in ("True", "False"):
+        yield Violation(
+            want=f"Ready told again {seen.timing.status_tick()} after it goes on",
+            got=f"{told}",
+            at=by,
+            about=seen.node_name,
+        )
 
 
 @judges("N-LSE-07", reads=agent_outage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from refimpl.api.errors import ApiError
+from refimpl.client.informer import Informer
 from refimpl.client.transport import Unreachable
 from refimpl.kubelet import heartbeat, lease, registration
 from refimpl.kubelet.heartbeat import StatusReporter
@@ -148,6 +149,24 @@ async def _dies_of_a_conflict(self, base):
     return True
 
 
+async def _lists_once(self):
+    await self._relist()
+    try:
+        while True:
+            await self._follow()
+    except (ApiError, Unreachable):
+        await asyncio.Event().wait()
+
+
+async def _starts_over_after_a_pause(self):
+    while True:
+        await self.sync()
+        before = self._clock.monotonic()
+        await self._clock.sleep(self.interval())
+        if self._clock.monotonic() - before > 2 * self._config.renew_interval:
+            await self._clock.sleep(self._config.renew_interval)
+
+
 async def _waits_long_after_an_outage(self):
     if self._latest is not None and not await self._update(self._latest):
         await self._clock.sleep(120)
@@ -261,5 +280,18 @@ FAULTS = [
         "renewals resume long after an outage",
         ("N-OUT-02",),
         replaced(LeaseController, "sync", _waits_long_after_an_outage),
+    ),
+    Fault("pods are not watched again after an outage", ("N-OUT-03",), replaced(Informer, "run", _lists_once), 49),
+    Fault(
+        "a frozen agent waits before it renews",
+        ("N-OUT-08",),
+        replaced(LeaseController, "run", _starts_over_after_a_pause),
+        52,
+    ),
+    Fault(
+        "a frozen agent waits for its next report",
+        ("N-OUT-08",),
+        replaced(heartbeat, "should_write", _only_when_due),
+        52,
     ),
 ]

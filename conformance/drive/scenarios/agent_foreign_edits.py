@@ -36,7 +36,7 @@ async def agent_foreign_edits(stage: AgentStage) -> None:
     await stage.hold(stage.timing.status_tick().latest)
     before = (stage.node or {}).get("status", {})
     await _edit(stage, "capacity edited", {"status": {"capacity": {**CAPACITY, WIDGET: WIDGETS}}})
-    await _edit(stage, "conditions taken over", {"status": {"conditions": _taken_over(stage)}}, how=STRATEGIC)
+    await _edit(stage, "conditions taken over", {"status": {"conditions": taken_over(stage)}}, how=STRATEGIC)
     await _edit(stage, "addresses edited", {"status": {"addresses": ADDRESSES}})
     await _edit(stage, "label edited", {"metadata": {"labels": {LABEL: "plan9"}}}, part="")
     cidr = "198.51.100.0/24"
@@ -58,7 +58,7 @@ async def _edit(stage: AgentStage, name: str, body: dict[str, Any], *, how: str 
     await stage.hold(stage.timing.slack)
 
 
-def _taken_over(stage: AgentStage) -> list[dict[str, Any]]:
+def taken_over(stage: AgentStage) -> list[dict[str, Any]]:
     """The agent's conditions as a controller that misses it writes them, turned a minute ago, and a stranger's."""
     turned = (stage.clock.now() - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     lost = {"status": "Unknown", "reason": "NodeStatusUnknown", "message": "Nobody home.", "lastTransitionTime": turned}

@@ -15,7 +15,8 @@ TRIES = 9
 
 def _longest(timing: AgentTiming) -> float:
     begin = timing.registered().latest + timing.lease_created().latest + timing.ready().latest
-    return begin + 2 * (_away(timing) + timing.recovered().latest + 2 * timing.renewal().latest)
+    each = _away(timing) + timing.recovered().latest + 2 * timing.renewal().latest
+    return begin + 2 * each + timing.rewatched().latest
 
 
 def _away(timing: AgentTiming) -> float:
@@ -30,6 +31,13 @@ async def agent_outage(stage: AgentStage) -> None:
         return
     for disturbance in (Disturbance("status", status=503), Disturbance("refuse")):
         await _outage(stage, disturbance)
+    healed = stage.clock.moment()
+
+    def watches() -> bool:
+        asked = [x for x in stage.log.exchanges_since(0) if x.who == AGENT and x.sent > healed and x.status == 200]
+        return any(x.path.startswith("/api/v1/pods?") and "watch=" in x.path for x in asked)
+
+    await stage.until(watches, within=stage.timing.rewatched().latest)
 
 
 async def _outage(stage: AgentStage, disturbance: Disturbance) -> None:

@@ -77,6 +77,8 @@ class Timing:
         clock_skew: how far the clocks of the suite and of the target's parts may differ.
         kube_api_qps: requests a second that each of the target's controllers may make, in number.
         taint_after_flip: whether NoExecute comes one pass after the flip (up to 1.20's line), not in the same pass.
+        taint_writes_race: whether the target's controllers may undo each other's writes of a node's taints (before
+            1.26, when they began to insist on the version they had read); a later pass repairs it.
     """
 
     node_monitor_period: float = 5
@@ -99,6 +101,7 @@ class Timing:
     clock_skew: float = 2
     kube_api_qps: float = 20
     taint_after_flip: bool = False
+    taint_writes_race: bool = False
 
     @property
     def beat_interval(self) -> float:
@@ -158,21 +161,34 @@ class Timing:
         return Window(0, 1 + self.slack)
 
     def no_schedule_taint(self) -> Window:
-        """A condition's NoSchedule taint follows the condition (or goes with it)."""
+        """A condition's NoSchedule taint follows the condition."""
         return Window(0, 1 + self.slack)
+
+    def no_schedule_taint_gone(self) -> Window:
+        """A condition's NoSchedule taint goes with the condition.
+
+        A write that fails is not tried again before the node changes, which its next heartbeat does at the latest.
+        """
+        return Window(0, 1 + self.slack + self.beat_interval)
 
     def no_execute_taint(self, position: int = 1) -> Window:
         """The NoExecute taint follows Ready's change, for the `position`-th NotReady node of a healthy zone."""
         passes = 2 if self.taint_after_flip else 1
         queue = (position - 1) / self.node_eviction_rate
-        return Window(0, passes * self.node_monitor_period + queue + self.slack)
+        return Window(0, passes * self.node_monitor_period + queue + self._taint_again + self.slack)
 
     def no_execute_taint_resumed(self, position: int = 1) -> Window:
         """The NoExecute taint of the `position`-th waiting node, after its zone is healthy again.
 
         The zone's rate starts anew when it changes, and then makes the first node wait as well.
         """
-        return Window(0, self.node_monitor_period + position / self.node_eviction_rate + self.slack)
+        queue = position / self.node_eviction_rate
+        return Window(0, self.node_monitor_period + queue + self._taint_again + self.slack)
+
+    @property
+    def _taint_again(self) -> float:
+        """Seconds until a NoExecute taint that was lost is put on again: a pass, and the zone's rate."""
+        return self.node_monitor_period + 1 / self.node_eviction_rate if self.taint_writes_race else 0
 
     def rate_when_mostly_down(self, size: int) -> float:
         """NoExecute taints a second in a zone of that many nodes that is mostly, not entirely, down."""
@@ -184,7 +200,7 @@ class Timing:
 
     def uncalled_taint_removed(self, effect: str) -> Window:
         """A taint of the controller's is taken off a ready node that somebody else put there."""
-        return self.no_schedule_taint() if effect == "NoSchedule" else self.taints_removed()
+        return self.no_schedule_taint_gone() if effect == "NoSchedule" else self.taints_removed()
 
     def pods_marked_not_ready(self) -> Window:
         """Pods of a node lose Ready after the node's condition became Unknown."""
@@ -192,7 +208,8 @@ class Timing:
 
     def taints_removed(self) -> Window:
         """Both taints are gone after the node posted Ready=True again."""
-        return Window(0, self.node_monitor_period + self.slack)
+        passes = 2 if self.taint_writes_race else 1
+        return Window(0, passes * self.node_monitor_period + self.slack)
 
     def endpoints_updated(self) -> Window:
         """What a Service publishes follows a pod's readiness or deletion; so does the status of the pod's owner."""
@@ -233,6 +250,7 @@ def defaults(minor: int) -> Timing:
     return Timing(
         node_monitor_grace_period=50 if minor >= 32 else 40,
         taint_after_flip=minor < 32,
+        taint_writes_race=minor < 26,
         unschedulable_flush=330 if minor >= 24 else 90,
         orphan_quarantine=40 if minor >= 14 else 0,
     )
@@ -293,4 +311,5 @@ def _seconds(name: str, text: str) -> float:
 def adjusted(timing: Timing, values: Mapping[str, float]) -> Timing:
     """The timing with some settings replaced."""
     merged: dict[str, Any] = {**attrs.asdict(timing), **values}
-    return Timing(**{**merged, "taint_after_flip": bool(merged["taint_after_flip"])})
+    flags = {name: bool(merged[name]) for name in ("taint_after_flip", "taint_writes_race")}
+    return Timing(**{**merged, **flags})

@@ -47,7 +47,8 @@ def test_each_other_condition_gives_its_taint_and_takes_it_away(seen: Seen) -> I
             want = f"no {key} before {kind}=True"
             yield Violation(want=want, got="it is there", at=before.since, about=story.name)
         yield from taints.comes(story.until(ended), key, NO_SCHEDULE, Start(came, came, f"{kind}=True"), window)
-        yield from taints.goes(story, key, NO_SCHEDULE, Start(ended, ended, f"{kind}=False"), window)
+        gone = seen.timing.no_schedule_taint_gone()
+        yield from taints.goes(story, key, NO_SCHEDULE, Start(ended, ended, f"{kind}=False"), gone)
 
 
 @judges("M-TAINT-01", reads=condition_taints)
@@ -60,7 +61,8 @@ def test_a_cordon_gives_its_taint_and_takes_it_away(seen: Seen) -> Iterator[Viol
     window = seen.timing.no_schedule_taint()
     start = Start(cordoned[0], cordoned[0], "the cordon")
     yield from taints.comes(story.until(ended[0]), UNSCHEDULABLE, NO_SCHEDULE, start, window)
-    yield from taints.goes(story, UNSCHEDULABLE, NO_SCHEDULE, Start(ended[0], ended[0], "the uncordon"), window)
+    gone = seen.timing.no_schedule_taint_gone()
+    yield from taints.goes(story, UNSCHEDULABLE, NO_SCHEDULE, Start(ended[0], ended[0], "the uncordon"), gone)
 
 
 @judges("M-TAINT-02", reads=condition_taints)
@@ -71,7 +73,7 @@ def test_a_pressure_that_becomes_unknown_loses_its_taint(seen: Seen) -> Iterator
     if not taints.has(change.event.before, key, NO_SCHEDULE):
         raise NotExercised(f"the node had no taint {key} before", about=story.name)
     start = Start(change.at, change.at, "MemoryPressure=Unknown")
-    yield from taints.goes(story, key, NO_SCHEDULE, start, seen.timing.no_schedule_taint())
+    yield from taints.goes(story, key, NO_SCHEDULE, start, seen.timing.no_schedule_taint_gone())
 
 
 @judges("M-TAINT-03", reads=silence)
@@ -118,7 +120,7 @@ def test_false_and_unknown_exchange_the_noexecute_taints_at_once(seen: Seen) -> 
     yield from taints.goes(story, UNREACHABLE, NO_EXECUTE, again, window)
 
 
-@judges("M-TAINT-04", reads=transitions)
+@judges("M-TAINT-10", reads=transitions)
 def test_the_exchange_leaves_no_moment_without_taint(seen: Seen) -> None:
     story = seen.node("refuser").until(seen.mark("refuser posted Ready=True").at)
     first = taints.first(story, NOT_READY, NO_EXECUTE)
@@ -142,7 +144,7 @@ def test_recovery_removes_both_taints(seen: Seen) -> Iterator[Violation]:
     if own not in taints.taints(story.last):
         yield Violation(want="the node's own taint still there", got="it is gone", about=story.name)
     start = Start(recovered, recovered, "Ready=True")
-    limits = {NO_SCHEDULE: seen.timing.no_schedule_taint(), NO_EXECUTE: seen.timing.taints_removed()}
+    limits = {NO_SCHEDULE: seen.timing.no_schedule_taint_gone(), NO_EXECUTE: seen.timing.taints_removed()}
     for effect, window in limits.items():
         if taints.first(story, UNREACHABLE, effect) is None:
             raise NotExercised(f"the node never carried {UNREACHABLE}:{effect}", about=story.name)
@@ -153,7 +155,7 @@ def test_recovery_removes_both_taints(seen: Seen) -> Iterator[Violation]:
 def test_a_node_without_conditions_keeps_no_taint(seen: Seen) -> Iterator[Violation]:
     story = seen.node("blank")
     start = windows.between(seen, "blank registers", "blank registered", "the node's registration")
-    yield from taints.goes(story, NOT_READY, NO_SCHEDULE, start, seen.timing.no_schedule_taint())
+    yield from taints.goes(story, NOT_READY, NO_SCHEDULE, start, seen.timing.no_schedule_taint_gone())
 
 
 def _replaces(seen: Seen, role: str, change: Change, key: str, opposite: str) -> Iterator[Violation]:
@@ -163,4 +165,4 @@ def _replaces(seen: Seen, role: str, change: Change, key: str, opposite: str) ->
     start = Start(change.at, change.at, f"Ready={(change.after or {}).get('status')}")
     window = seen.timing.no_schedule_taint()
     yield from taints.comes(story.until(ended), key, NO_SCHEDULE, start, window)
-    yield from taints.goes(story.until(ended), opposite, NO_SCHEDULE, start, window)
+    yield from taints.goes(story.until(ended), opposite, NO_SCHEDULE, start, seen.timing.no_schedule_taint_gone())

@@ -63,7 +63,7 @@ def test_every_silence_is_noticed_and_every_return_believed(seen: Seen) -> Itera
         start = Start(mark.at, mark.at, f"return {number} of {TIMES}")
         next_silence = [quiet.last.answered for quiet in silent if quiet.last.answered > mark.at]
         until = story.until(next_silence[0] if next_silence else seen.history.until)
-        yield from taints.goes(until, UNREACHABLE, NO_SCHEDULE, start, seen.timing.no_schedule_taint())
+        yield from taints.goes(until, UNREACHABLE, NO_SCHEDULE, start, seen.timing.no_schedule_taint_gone())
         yield from taints.goes(until, UNREACHABLE, NO_EXECUTE, start, seen.timing.taints_removed())
         if conditions.status(until.last, "Ready") != "True":
             got = f"Ready={conditions.status(until.last, 'Ready')}"

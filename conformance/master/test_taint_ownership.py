@@ -20,9 +20,10 @@ def test_taints_say_when_they_were_added(seen: Seen) -> Iterator[Violation]:
     turned = turned_to(seen, "stripped", "Ready", "False").at
     skew = seen.timing.clock_skew + seen.timing.slack
     for effect in (NO_SCHEDULE, NO_EXECUTE):
-        events = [e for e in story.since(turned).events if taints.has(e.after, NOT_READY, effect)]
-        if not events:
+        span = taints.first(story.since(turned), NOT_READY, effect)
+        if span is None:
             raise NotExercised(f"the node never had {NOT_READY}:{effect}", about=story.name)
+        events = [e for e in story.since(span.since).events if span.until is None or e.at < span.until]
         stamps = [(taints.entry(event.after, NOT_READY, effect) or {}).get("timeAdded") for event in events]
         added = seen.history.moment(parse_time(stamps[0])) if stamps[0] else None
         if added is None or abs(added - events[0].at) > skew:

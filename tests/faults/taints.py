@@ -172,7 +172,7 @@ FAULTS = (
     Fault("memory pressure executes", ("M-TAINT-03",), _on("wanted_no_schedule", _pressure_executes), 23),
     Fault("both noexecute taints stay", ("M-TAINT-04",), _on("no_execute_swap", _both_no_execute), 21),
     Fault(
-        "exchange by way of nothing", ("M-TAINT-04",), replaced(NodeWriter, "swap_taints", _remove_before_adding), 26
+        "exchange by way of nothing", ("M-TAINT-10",), replaced(NodeWriter, "swap_taints", _remove_before_adding), 26
     ),
     Fault(
         "exchange waits for the rate",

@@ -25,7 +25,8 @@ UNCALLED_FOR = (
 
 
 def _longest(timing: Timing) -> float:
-    pressed = (len(BY_CONDITION) + 3) * timing.no_schedule_taint().latest + timing.no_execute_taint().latest
+    pressed = (len(BY_CONDITION) + 1) * timing.no_schedule_taint().latest + timing.no_execute_taint().latest
+    pressed += 2 * timing.no_schedule_taint_gone().latest
     strained = 2 * timing.beat_interval + timing.unknown_after_silence().latest + _lasting(timing)
     stripped = 2 * timing.no_execute_taint(2).latest + _lasting(timing)
     return timing.slack + max(pressed, strained, stripped)
@@ -60,11 +61,12 @@ async def _press(stage: Stage, node: SimulatedNode) -> None:
         await stage.until(partial(_has, stage, "pressed", key), within=soon)
     await stage.hold(timing.no_execute_taint().latest)
     await node.post(**dict.fromkeys(BY_CONDITION, "False"))
-    await stage.until(lambda: not any(_has(stage, "pressed", key) for key in BY_CONDITION.values()), within=soon)
+    gone = timing.no_schedule_taint_gone().latest
+    await stage.until(lambda: not any(_has(stage, "pressed", key) for key in BY_CONDITION.values()), within=gone)
     await stage.patch(NODE, "pressed", {"spec": {"unschedulable": True}})
     await stage.until(lambda: _has(stage, "pressed", UNSCHEDULABLE), within=soon)
     await stage.patch(NODE, "pressed", {"spec": {"unschedulable": False}})
-    await stage.until(lambda: not _has(stage, "pressed", UNSCHEDULABLE), within=soon)
+    await stage.until(lambda: not _has(stage, "pressed", UNSCHEDULABLE), within=gone)
 
 
 async def _strain(stage: Stage, node: SimulatedNode) -> None:
@@ -80,7 +82,7 @@ async def _meddle(stage: Stage, node: SimulatedNode) -> None:
     """Taints that the node's state does not call for."""
     timing = stage.timing
     await change(stage, node.role, "meddling", add=(*UNCALLED_FOR, PREFERRED, FOREIGN))
-    await stage.hold(timing.uncalled_taint_removed(NO_EXECUTE).latest)
+    await stage.hold(max(timing.uncalled_taint_removed(effect).latest for effect in (NO_SCHEDULE, NO_EXECUTE)))
 
 
 async def _strip(stage: Stage, node: SimulatedNode) -> None:

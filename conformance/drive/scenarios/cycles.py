@@ -12,7 +12,7 @@ from conformance.drive.stage import Stage
 from conformance.drive.taints import change, own
 from conformance.drive.waits import controller_taints, ready, running, schedulable
 from conformance.judge import taints
-from conformance.judge.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
+from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE, UNSCHEDULABLE
 from conformance.kinds import NODE, POD
 from conformance.naming import DOMAIN
 from conformance.scenario import scenario
@@ -67,6 +67,10 @@ async def cycles(stage: Stage) -> None:
 
 async def _settle(stage: Stage, node: SimulatedNode) -> None:
     await stage.patch(NODE, "cycler", {"metadata": MARKED["metadata"], "spec": {"unschedulable": True}})
+    await stage.until(
+        lambda: taints.has(stage.current(NODE, "cycler"), UNSCHEDULABLE, NO_SCHEDULE),
+        within=stage.timing.no_schedule_taint().latest,
+    )
     await change(stage, "cycler", "marking", add=MARKED["spec"]["taints"])
     seconds = toleration(stage.timing)
     tolerations = [tolerate(UNREACHABLE, seconds), tolerate(NOT_READY, seconds)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.drive.scenarios.agent_adoption import agent_adoption
+from conformance.drive.scenarios.agent_adoption import PAGES, RESOURCES, WIDGET, agent_adoption
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.record.history import Object
@@ -94,6 +94,21 @@ def _operators(node: Object, what: str) -> Any:
         return node["spec"]
     found = node["metadata"].get(what) or {}
     return {key: value for key, value in found.items() if "conformance.test/" in key}
+
+
+@judges("N-X-01", reads=agent_adoption)
+def test_huge_pages_of_old_are_removed(seen: AgentSeen) -> Iterator[Violation]:
+    by = _second_start(seen) + seen.timing.registered().latest + seen.timing.status_tick().latest
+    node = seen.node.state_at(by) or {}
+    for field in ("capacity", "allocatable"):
+        if PAGES not in _edited(seen)["status"].get(field, {}):
+            raise NotExercised(f"no {PAGES} could be written into {field}", about=seen.node_name)
+        found = (node.get("status") or {}).get(field) or {}
+        if PAGES in found:
+            yield Violation(want=f"no {PAGES} in {field}", got=f"{found[PAGES]}", at=by, about=seen.node_name)
+        if found.get(WIDGET) != RESOURCES[WIDGET]:
+            got = found.get(WIDGET)
+            yield Violation(want=f"{WIDGET} still in {field}", got=f"{got}", at=by, about=seen.node_name)
 
 
 @judges("N-HB-08", reads=agent_adoption)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from conformance.drive.scenarios.agent_bound_pods import agent_bound_pods
 from conformance.drive.scenarios.agent_flags import (
     KUBE,
     MEMORY_KEPT,
@@ -163,6 +164,20 @@ def test_soft_and_image_thresholds_reserve_nothing(seen: AgentSeen) -> Iterator[
         taken = (amount(capacity.get(name)) or Decimal(0)) - (amount(allocatable.get(name)) or Decimal(0)) - reserved
         if abs(taken - kept) > 1:
             yield Violation(want=f"{kept} of {name} kept for hard eviction", got=f"{taken}", about=seen.node_name)
+
+
+@judges("N-ALC-07", reads=agent_bound_pods)
+def test_running_pods_take_nothing_off(seen: AgentSeen) -> Iterator[Violation]:
+    if not seen.mark("pods run").facts["all"]:
+        raise NotExercised("not all pods came up", about=seen.node_name)
+    before, after = seen.mark("before pods").facts["node"], seen.node.last
+    for field in ("capacity", "allocatable"):
+        want, got = _resources(before, field), _resources(after, field)
+        for name in dict.fromkeys((*want, *got)):
+            if not same(got.get(name), want.get(name)):
+                yield Violation(
+                    want=f"{field} of {name} still {want.get(name)}", got=f"{got.get(name)}", about=seen.node_name
+                )
 
 
 def _differences(seen: AgentSeen, got: Mapping[str, Any], want: Mapping[str, Decimal]) -> Iterator[Violation]:

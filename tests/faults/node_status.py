@@ -20,6 +20,7 @@ _reservation = capacity.reservation
 _self_check = conditions.self_check
 _status_patch = strategic.status_patch
 _update = conditions.update
+_updated = StatusReporter._updated
 
 
 def _without_hostname(identity):
@@ -138,6 +139,15 @@ def _soft_too(config, found, thresholds):
 def _percent_of_what_is_free(config, found, thresholds):
     kept = _eviction(config, found, thresholds)
     return {**kept, "ephemeral-storage": kept.get("ephemeral-storage", Decimal(0)) / 2}
+
+
+def _free_amounts(self, node, view):
+    new, events = _updated(self, node, view)
+    running = len(list(self._view.__self__._runtime.sandboxes()))
+    allocatable = dict(new["status"]["allocatable"])
+    allocatable["pods"] = str(int(allocatable["pods"]) - running)
+    new["status"] = {**new["status"], "allocatable": allocatable}
+    return new, events
 
 
 def _other_words(finding, old, now):
@@ -303,4 +313,10 @@ FAULTS = [
     ),
     Fault("conditions of others are removed", ("N-CND-08",), replaced(conditions, "update", _own_conditions_only)),
     Fault("conditions of others are touched", ("N-CND-08",), replaced(conditions, "update", _touches_all)),
+    Fault(
+        "allocatable shrinks with running pods", ("N-ALC-07",), replaced(StatusReporter, "_updated", _free_amounts), 23
+    ),
+    Fault(
+        "huge pages of old stay", ("N-X-01",), replaced(registration, "_drop_old_hugepages", lambda node, initial: None)
+    ),
 ]

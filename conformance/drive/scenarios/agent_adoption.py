@@ -12,6 +12,9 @@ ADDED = "conformance.test/added"
 OPERATOR = "conformance.test/operator"
 FIRST = {"key": "conformance.test/first", "value": "a", "effect": "NoSchedule"}
 SECOND = {"key": "conformance.test/second", "value": "b", "effect": "NoSchedule"}
+PAGES = "hugepages-3Mi"
+WIDGET = "conformance.test/widget"
+RESOURCES = {PAGES: "0", WIDGET: "3"}
 EDIT = {
     "metadata": {
         "labels": {
@@ -51,6 +54,8 @@ async def agent_adoption(stage: AgentStage) -> None:
         return
     await stage.stop()
     await stage.hold(_quiet(timing))
+    amounts = {"status": {"capacity": RESOURCES, "allocatable": RESOURCES}}
+    await stage.patch(NODE, stage.node_name, amounts, subresource="status")
     await stage.patch(NODE, stage.node_name, EDIT)
     await stage.until(lambda: (stage.node or {})["spec"].get("unschedulable"), within=timing.slack)
     stage.mark("operator edited")

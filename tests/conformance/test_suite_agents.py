@@ -180,12 +180,12 @@ def test_what_the_driver_does_not_declare_is_unsupported():
     async def act(stage: AgentStage) -> None:
         await stage.start()
 
-    assert ran(play(act, abilities=("can_pause",))).counts() == {Verdict.UNSUPPORTED: 1}
+    assert ran(play(act, abilities=("reregisters_after_delete",))).counts() == {Verdict.UNSUPPORTED: 1}
 
 
 def test_what_the_driver_cannot_do_is_unsupported_even_when_a_scenario_forgot_to_ask():
     async def act(stage: AgentStage) -> None:
-        await stage.driver.pause()
+        await stage.driver.pressure("pid", on=True)
 
     assert ran(play(act)).counts() == {Verdict.UNSUPPORTED: 1}
 

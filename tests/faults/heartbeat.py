@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import attrs
 
+from refimpl.api.errors import ApiError
+from refimpl.api.resources import NODES
 from refimpl.clock import parse_time
 from refimpl.controllers.node_lifecycle import health
 from refimpl.controllers.node_lifecycle.monitor import LEASE_NAMESPACE, NodeMonitor
@@ -130,6 +133,15 @@ async def _recover_by_lease(self):
 _look = NodeMonitor.look
 
 
+async def _a_lease_makes_a_node(self):
+    for lease in self.leases.list():
+        name = lease["metadata"]["name"]
+        if lease["metadata"]["namespace"] == LEASE_NAMESPACE and self.nodes.get(name) is None:
+            with suppress(ApiError):
+                await self.writer.client.create(NODES, {"metadata": {"name": name}})
+    await _look(self)
+
+
 def _by(name, by):
     return replaced(health, name, by)
 
@@ -152,6 +164,7 @@ FAULTS = (
     ),
     Fault("lease is found by its holder", ("M-HB-08",), replaced(NodeMonitor, "_lease_of", _lease_by_holder), 9),
     Fault("one beat refreshes all nodes", ("M-HB-08",), replaced(NodeMonitor, "_lease_of", _everybodys_lease), 10),
+    Fault("a lease makes a node", ("M-HB-08",), replaced(NodeMonitor, "look", _a_lease_makes_a_node)),
     Fault("any look at the status counts", ("M-HB-04",), _by("status_beat", _any_status_change)),
     Fault("any change of the node counts", ("M-HB-04",), _by("_notice_status", _any_change_of_the_node)),
     Fault("status times must grow", ("M-HB-04",), _by("status_beat", _only_later_status_times)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from refimpl.api import meta
 from refimpl.controllers.node_lifecycle import disruption, zones
 from refimpl.controllers.node_lifecycle.controller import NodeLifecycleController
 from refimpl.controllers.node_lifecycle.disruption import Step
@@ -133,6 +134,11 @@ async def _noschedule_waits(self, name):
     await _reconcile_node(self, name)
 
 
+async def _no_noschedule_in_the_dark(self, name):
+    if any(holds(meta.condition(node, "Ready")) for node in self._nodes.list()):
+        await _reconcile_node(self, name)
+
+
 def _nobody_is_excluded(_node):
     return False
 
@@ -208,6 +214,11 @@ FAULTS = (
         "foreign taints do not evict",
         ("M-ZONE-04",),
         _on(TaintEvictionController, "_taints_changed", _foreign_taints_do_not_evict),
+    ),
+    Fault(
+        "no noschedule when all is down",
+        ("M-ZONE-04",),
+        _on(NodeLifecycleController, "_reconcile_node", _no_noschedule_in_the_dark),
     ),
     Fault("all down for ever", ("M-ZONE-05",), _on(disruption, "decide", _never_leaves)),
     Fault("no new grace after all was down", ("M-ZONE-05",), _on(NodeMonitor, "_renew_grace", _old_grace)),

@@ -10,6 +10,7 @@ _FIRST_RETRY = 0.1
 _LONGEST_RETRY = 7.0
 _MONITORING_PERIOD = 10.0
 _RUNTIME_LIMIT = 30.0
+_SHORTEST_GRACE = 40.0
 _LONGEST_REFLECTOR_RETRY = 60.0
 
 
@@ -100,3 +101,7 @@ class AgentTiming:
     def rewatched(self) -> Window:
         """Pods are listed and watched again, after the master is back."""
         return Window(0, _LONGEST_REFLECTOR_RETRY + self.slack)
+
+    def status_without_lease(self) -> Window:
+        """A status follows the one before, where no Lease tells that the node lives: half of a master's patience."""
+        return Window(0, _SHORTEST_GRACE / 2)

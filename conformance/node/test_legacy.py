@@ -1,4 +1,4 @@
-"""What only agents of the 1.5 era do."""
+"""What agents do that are of the 1.5 era, or keep no Lease."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conformance.drive.scenarios.agent_legacy import agent_foreign_node
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.scenario import judges
-from conformance.verdict import NotExercised, Violation
+from conformance.verdict import NotExercised, Unsupported, Violation
 
 
 @judges("N-REG-06", reads=agent_foreign_node)
@@ -38,4 +38,21 @@ def test_the_status_is_written_at_every_tick(seen: AgentSeen) -> Iterator[Violat
         if end - begin > tick:
             yield Violation(
                 want=f"a write within {tick:.1f} s", got=f"none for {end - begin:.1f} s", at=end, about=seen.node_name
+            )
+
+
+@judges("N-HB-03", reads=agent_idle)
+def test_without_a_lease_the_status_is_the_heartbeat(seen: AgentSeen) -> Iterator[Violation]:
+    if "has_lease" in seen.facts.abilities:
+        raise Unsupported("the agent's heartbeat is its Lease")
+    writes, window = wire.status_writes(seen), seen.timing.status_without_lease()
+    if not writes:
+        raise NotExercised("the agent never wrote its status", about=seen.node_name)
+    for begin, end in pairwise((*(x.sent for x in writes), seen.history.until)):
+        if end - begin not in window:
+            yield Violation(
+                want=f"a write {window} after the one before",
+                got=f"none for {end - begin:.1f} s",
+                at=end,
+                about=seen.node_name,
             )

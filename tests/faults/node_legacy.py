@@ -30,7 +30,7 @@ FAULTS = [
     ),
     Fault(
         "a status is written only when something changed",
-        ("N-HB-02",),
+        ("N-HB-02", "N-HB-03"),
         replaced(heartbeat, "should_write", _only_when_due),
         settings=ERA,
     ),

@@ -197,6 +197,14 @@ class Stage:
         prefix = self.naming.name(role) + "-"
         return [pod for pod in self.log.all_current(POD.name) if pod["metadata"]["name"].startswith(prefix)]
 
+    def pods_on(self, role: str) -> list[Object]:
+        """Existing pods of the scenario that are bound to the node of that role, in order of creation."""
+        node, prefix = self.naming.name(role), self.naming.prefix
+        known = self.log.all_current(POD.name)
+        return [
+            pod for pod in known if pod["spec"].get("nodeName") == node and pod["metadata"]["name"].startswith(prefix)
+        ]
+
     # Time
 
     async def until(self, holds: Callable[[], Any], *, within: float) -> bool:

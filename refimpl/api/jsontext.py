@@ -97,7 +97,7 @@ def has_duplicates(body: bytes, value: Any) -> bool:
         return False
     # Without blanks before colons, every key is followed by `":`, so counting tells; whatever else has such a pair of
     # characters (a string) only costs the closer look.
-    if body.count(b'":') == _keys(value) and not any([blank in body for blank in _BLANK_COLONS]):
+    if body.count(b'":') == _keys(value) and not any(blank in body for blank in _BLANK_COLONS):
         return False
     found = False
 

@@ -55,7 +55,7 @@ def _in_floats(pod, node):
             yield name
 
 
-def _strictly_less(pod, node):
+def strictly_less(pod, node):
     for name, wanted in pod.asks.requests.items():
         if wanted > 0 and wanted >= node.allocatable.get(name, 0) - node.requested.get(name, 0):
             yield name
@@ -173,7 +173,7 @@ def _full_is_full(pod, node):
     return _fit(pod, node)
 
 
-def _counting(condition):
+def counting(condition):
     def counts(pod):
         return _counts(pod) and condition(pod)
 
@@ -199,7 +199,7 @@ def _of_the_run(pod):
     return "elsewhere" not in pod["metadata"]["namespace"]
 
 
-def _stays(pod):
+def stays(pod):
     return "deletionTimestamp" not in pod["metadata"]
 
 
@@ -247,7 +247,7 @@ FAULTS = [
     Fault("cpu in whole cores", ("M-SCHED-05",), _amounts_by(cpu=_whole_cores), 58),
     Fault("memory in whole mebibytes", ("M-SCHED-05",), _amounts_by(others=_whole_mebibytes), 58),
     Fault("sums in floats", ("M-SCHED-05",), _lacking(_in_floats), 58),
-    Fault("no exact fit", ("M-SCHED-05", "M-SCHED-12"), _lacking(_strictly_less)),
+    Fault("no exact fit", ("M-SCHED-05", "M-SCHED-12"), _lacking(strictly_less)),
     Fault(
         "storage is not counted",
         ("M-SCHED-05",),
@@ -294,10 +294,10 @@ FAULTS = [
     ),
     Fault("empty pods need room", ("M-SCHED-13",), replaced(filters, "node_resources_fit", _full_is_full), 66),
     Fault("finished pods count", ("M-SCHED-14",), replaced(podinfo, "is_terminal", _never_ends), 54),
-    Fault("terminating pods do not count", ("M-SCHED-15",), _counting(_stays), 55),
-    Fault("only one namespace counts", ("M-SCHED-16",), _counting(_of_the_run), 56),
-    Fault("only running pods count", ("M-SCHED-05", "M-SCHED-16"), _counting(_is_running), 57),
-    Fault("pods that name their node do not count", ("M-SCHED-16",), _counting(_only_what_was_bound_here)),
+    Fault("terminating pods do not count", ("M-SCHED-15",), counting(stays), 55),
+    Fault("only one namespace counts", ("M-SCHED-16",), counting(_of_the_run), 56),
+    Fault("only running pods count", ("M-SCHED-05", "M-SCHED-16"), counting(_is_running), 57),
+    Fault("pods that name their node do not count", ("M-SCHED-16",), counting(_only_what_was_bound_here)),
     Fault("no PodScheduled=False", ("M-SCHED-20",), replaced(scheduler, "say_unscheduled", _says_nothing), 73),
     Fault("another reason", ("M-SCHED-20",), _telling(_another_reason), 73),
     Fault(

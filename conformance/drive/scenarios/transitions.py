@@ -8,7 +8,7 @@ from conformance.drive.node import SimulatedNode
 from conformance.drive.stage import Stage
 from conformance.drive.waits import ready
 from conformance.judge import taints
-from conformance.judge.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
+from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE
 from conformance.kinds import EVENT, NODE
 from conformance.scenario import scenario
 from conformance.timing import Timing
@@ -84,11 +84,12 @@ async def _unknown(stage: Stage, role: str) -> bool:
 
 
 async def _tainted(stage: Stage, role: str, key: str) -> None:
-    """Waits for the NoExecute taint of that key, and for its opposite to go."""
+    """Waits for both taints of that key, and for those of its opposite to go."""
     opposite = UNREACHABLE if key == NOT_READY else NOT_READY
 
     def swapped() -> bool:
         node = stage.current(NODE, role)
-        return taints.has(node, key, NO_EXECUTE) and not taints.has(node, opposite, NO_EXECUTE)
+        effects = (NO_SCHEDULE, NO_EXECUTE)
+        return all(taints.has(node, key, each) and not taints.has(node, opposite, each) for each in effects)
 
     await stage.until(swapped, within=stage.timing.no_execute_taint(2).latest)

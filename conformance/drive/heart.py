@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,12 @@ class Heart:
             await asyncio.sleep(max(due - clock.monotonic(), 0))
             if signal not in self._underway:
                 beat = self._underway[signal] = self._stage.spawn(self._beat(signal), f"beat of {self._node}")
-                beat.add_done_callback(lambda _, signal=signal: self._underway.pop(signal))
+                beat.add_done_callback(partial(self._over, signal))
+
+    def _over(self, signal: str, beat: asyncio.Task[None]) -> None:
+        """Makes room for the next beat of the kind."""
+        if self._underway.get(signal) is beat:
+            del self._underway[signal]
 
     async def _beat(self, signal: str) -> None:
         sent = self._stage.clock.moment()

@@ -71,6 +71,21 @@ def turn(seen: Seen, role: str) -> Change | None:
     return conditions.turned(seen.node(role).since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
 
 
+def noticed(seen: Seen, role: str) -> None:
+    """Makes sure that a plain silence is noticed in time: where it is not, nothing particular can be judged.
+
+    Raises:
+        NotExercised: it is not; M-HB-03 judges that.
+    """
+    found = turn(seen, role)
+    last = silence(seen, role).last
+    window = seen.timing.unknown_after_silence()
+    if found is None or found.at - last.sent < window.earliest or found.at - last.answered > window.latest:
+        raise NotExercised(
+            f"even a node that simply fell silent was not given up {window} later", about=seen.name(role)
+        )
+
+
 def flip(seen: Seen, role: str) -> Change:
     """The turn of Ready to Unknown in a node's first silence.
 

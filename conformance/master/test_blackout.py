@@ -11,6 +11,7 @@ from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.judge.windows import Start
 from conformance.scenario import judges
+from conformance.timing import Window
 from conformance.verdict import NotExercised, Violation
 
 
@@ -40,11 +41,13 @@ def test_no_taint_is_added_while_no_node_is_ready(seen: Seen) -> Iterator[Violat
 
 @judges("M-ZONE-04", reads=blackout)
 def test_conditions_and_noschedule_taints_go_on(seen: Seen) -> Iterator[Violation]:
-    for role in FALLING:
+    window = Window(0, seen.timing.unknown_after_silence().latest)
+    turns = {role: silences.turn(seen, role) for role in FALLING}
+    if not any(turns.values()):
+        raise NotExercised("no silent node ever became Unknown", about=seen.name("second"))
+    for role, turn in turns.items():
         quiet = silences.silence(seen, role)
-        turn = silences.turn(seen, role)
         at = turn.at if turn else None
-        window = seen.timing.unknown_after_silence()
         start = windows.beat(quiet.last)
         yield from windows.misses("Ready=Unknown", at, start, window, until=quiet.until, about=quiet.node)
         if turn:

@@ -15,6 +15,7 @@ from conformance.drive.scenarios.registration import (
     registration,
 )
 from conformance.judge import conditions, events, windows
+from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
@@ -45,6 +46,7 @@ def test_silent_nodes_are_not_deleted(seen: Seen) -> Iterator[Violation]:
 
 @judges("M-REG-03", reads=heartbeats)
 def test_grace_begins_when_the_node_is_first_seen(seen: Seen) -> Iterator[Violation]:
+    silences.noticed(seen, "quiet")
     story = seen.node("old-post")
     turn = conditions.turned(story, "Ready", "Unknown")
     yield from windows.misses(

@@ -53,6 +53,7 @@ def test_ready_turns_unknown_and_never_false(seen: Seen) -> Iterator[Violation]:
 
 @judges("M-NR-01", reads=transitions)
 def test_ready_false_turns_unknown_as_well(seen: Seen) -> Iterator[Violation]:
+    silences.noticed(seen, "lost")
     quiet = silences.silence(seen, "refuser")
     turn = silences.turn(seen, "refuser")
     at = turn.at if turn else None

@@ -12,6 +12,7 @@ from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.judge.windows import Start
 from conformance.scenario import judges
+from conformance.timing import Window
 from conformance.verdict import NotExercised, Violation
 
 
@@ -81,18 +82,19 @@ def test_a_zone_that_is_entirely_down_gets_its_taints(seen: Seen) -> Iterator[Vi
 
 @judges("M-ZONE-06", reads=zones)
 def test_neither_unknown_nor_noschedule_waits_for_anything(seen: Seen) -> Iterator[Violation]:
-    for role in SILENT:
+    window = Window(0, seen.timing.unknown_after_silence().latest)
+    turns = {role: silences.turn(seen, role) for role in SILENT}
+    if not any(turns.values()):
+        raise NotExercised("no silent node ever became Unknown", about=_names(seen, SILENT))
+    for role, turn in turns.items():
         quiet = silences.silence(seen, role)
-        turn = silences.turn(seen, role)
         at = turn.at if turn else None
         start = windows.beat(quiet.last)
-        window = seen.timing.unknown_after_silence()
         yield from windows.misses("Ready=Unknown", at, start, window, until=quiet.until, about=quiet.node)
         if turn:
             story = seen.node(role).until(quiet.until)
             unknown = Start(turn.at, turn.at, "Ready=Unknown")
-            window = seen.timing.no_schedule_taint()
-            yield from taints.comes(story, UNREACHABLE, NO_SCHEDULE, unknown, window)
+            yield from taints.comes(story, UNREACHABLE, NO_SCHEDULE, unknown, seen.timing.no_schedule_taint())
 
 
 @judges("M-ZONE-07", reads=zones)

@@ -42,6 +42,7 @@ BEATING: Mapping[str, Mapping[str, Any]] = {
 """Nodes that never stop; each is the only healthy one of its zone, but for `blank`, which posts no conditions."""
 
 FALLING_SILENT: Mapping[str, Mapping[str, Any]] = {
+    "quiet": {"zone": "e"},
     "touched": {"zone": "a"},
     "unrenewed": {"zone": "b"},
     "forgetful": {"zone": "b", "beats": ("status",)},
@@ -79,7 +80,7 @@ async def heartbeats(stage: Stage) -> None:
     What is written for the silent: `touched` gets other conditions, labels and annotations; `unrenewed` its Lease, with
     the same or an older renewal; `namesake` has a Lease of its name elsewhere, and one under another name that claims
     it as holder; `half-back`, once Unknown, renews its Lease again; `forgetful` loses its Ready condition. Nothing is
-    written for `long-lease` and `stopped-clock`. `old-post` and `never-posted` are silent from birth. `orphan` is a
+    written for `long-lease`, `stopped-clock` and `quiet`. `old-post` and `never-posted` are silent from birth. `orphan` is a
     Lease without a Node.
     """
     roles = {**BEATING, **FALLING_SILENT, **NEVER_BEATING}

@@ -80,8 +80,8 @@ async def heartbeats(stage: Stage) -> None:
     What is written for the silent: `touched` gets other conditions, labels and annotations; `unrenewed` its Lease, with
     the same or an older renewal; `namesake` has a Lease of its name elsewhere, and one under another name that claims
     it as holder; `half-back`, once Unknown, renews its Lease again; `forgetful` loses its Ready condition. Nothing is
-    written for `long-lease`, `stopped-clock` and `quiet`. `old-post` and `never-posted` are silent from birth. `orphan` is a
-    Lease without a Node.
+    written for `long-lease`, `stopped-clock` and `quiet`. `old-post` and `never-posted` are silent from birth.
+    `orphan` is a Lease without a Node.
     """
     roles = {**BEATING, **FALLING_SILENT, **NEVER_BEATING}
     registered = await asyncio.gather(*(stage.node(role, **roles[role]) for role in roles))

@@ -152,9 +152,11 @@ def _plan(struct: Struct) -> _Plan:
 
 
 def _drops_empty(field: Field) -> bool:
-    """Go leaves out empty scalars, lists and maps, never structs and never what a pointer points to."""
+    """Go leaves out empty scalars, lists and maps, never what a pointer points to; structs and times with omitzero."""
+    if field.omitzero:
+        return True
     if not field.omitempty or field.pointer:
-        return field.omitzero
+        return False
     return not isinstance(field.type, Struct) and not (isinstance(field.type, Scalar) and field.type.code in "tTqx*")
 
 

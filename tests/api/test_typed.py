@@ -239,3 +239,8 @@ def test_what_a_typed_server_holds_it_reads_back_unchanged(data, kind):
     once = typed.decode_struct(struct, obj)
     assert typed.decode_struct(struct, json.loads(json.dumps(once))) == once
     assert strict.unknown_fields("v1", kind, obj) == []
+
+
+def test_a_zero_creation_time_is_left_out():
+    sent = {"metadata": {"creationTimestamp": "0001-01-01T00:00:00Z"}}
+    assert "creationTimestamp" not in typed.decode("v1", "Node", sent)["metadata"]

@@ -68,6 +68,7 @@ class Timing:
         default_not_ready_toleration_seconds: Tn, added to pods that say nothing themselves.
         default_unreachable_toleration_seconds: Tu, likewise.
         pod_gc_period: pause between two passes of the pod garbage collector.
+        garbage_sync_period: pause after which the garbage collector looks for kinds that it does not know yet.
         orphan_quarantine: Q, how long a node must be gone before its pods are collected.
         pod_failure_backoff: how long a Job waits after the first failure of a pod.
         scheduler_backoff: longest pause before the scheduler tries a pod again.
@@ -92,6 +93,7 @@ class Timing:
     default_not_ready_toleration_seconds: float = 300
     default_unreachable_toleration_seconds: float = 300
     pod_gc_period: float = 20
+    garbage_sync_period: float = 30
     orphan_quarantine: float = 40
     pod_failure_backoff: float = 10
     scheduler_backoff: float = 10
@@ -126,6 +128,14 @@ class Timing:
         """
         grace = self.node_monitor_grace_period
         return Window(grace, grace + 3 * self.node_monitor_period + self.slack)
+
+    def unknown_after_one_signal(self) -> Window:
+        """Ready becomes Unknown, after h, of a node that only posted its status or only renewed its Lease.
+
+        A pass notices the last heartbeat, and the one that finds it too old may just miss it.
+        """
+        grace = self.node_monitor_grace_period
+        return Window(grace, grace + 2 * self.node_monitor_period + self.slack)
 
     def unknown_never_posted(self) -> Window:
         """Ready appears as Unknown, after the creation of a node that posts nothing.
@@ -231,6 +241,14 @@ class Timing:
     def orphan_collected(self) -> Window:
         """Pods of a node vanish after the Node object was deleted."""
         return Window(self.orphan_quarantine, self.orphan_quarantine + 2 * self.pod_gc_period + self.slack)
+
+    def garbage_pass(self) -> Window:
+        """The pod garbage collector has been by."""
+        return Window(0, self.pod_gc_period + self.slack)
+
+    def lease_collected(self) -> Window:
+        """An object vanishes after its owner, also when the garbage collector has to look for what there is first."""
+        return Window(0, 2 * self.garbage_sync_period + self.slack)
 
     def abandoned(self) -> float:
         """How long a terminating pod is watched to say that nobody removes it: whoever cleans up has been by twice."""

@@ -65,6 +65,18 @@ def test_a_cordon_gives_its_taint_and_takes_it_away(seen: Seen) -> Iterator[Viol
     yield from taints.goes(story, UNSCHEDULABLE, NO_SCHEDULE, Start(ended[0], ended[0], "the uncordon"), gone)
 
 
+@judges("M-TAINT-01", reads=condition_taints)
+def test_taints_of_conditions_have_no_value(seen: Seen) -> Iterator[Violation]:
+    for role in ("pressed", "strained", "stripped"):
+        story = seen.node(role)
+        for event in story.events:
+            for key in (*BY_CONDITION.values(), NOT_READY, UNREACHABLE, UNSCHEDULABLE):
+                value = (taints.entry(event.after, key, NO_SCHEDULE) or {}).get("value")
+                if value:
+                    yield Violation(want=f"{key} without value", got=repr(value), at=event.at, about=story.name)
+                    return
+
+
 @judges("M-TAINT-02", reads=condition_taints)
 def test_a_pressure_that_becomes_unknown_loses_its_taint(seen: Seen) -> Iterator[Violation]:
     change = silences.flip(seen, "strained")
@@ -140,9 +152,10 @@ def test_recovery_removes_both_taints(seen: Seen) -> Iterator[Violation]:
     silences.flip(seen, "victim")
     recovered = seen.mark("victim recovered").at
     story = seen.node("victim")
-    own = (seen.naming.taint["key"], NO_SCHEDULE)
-    if own not in taints.taints(story.last):
-        yield Violation(want="the node's own taint still there", got="it is gone", about=story.name)
+    before, after = taints.taints(story.state_at(seen.mark("victim silent").at)), taints.taints(story.last)
+    if before != after:
+        want = f"the taints of before: {_listed(before)}"
+        yield Violation(want=want, got=_listed(after), about=story.name)
     start = Start(recovered, recovered, "Ready=True")
     limits = {NO_SCHEDULE: seen.timing.no_schedule_taint_gone(), NO_EXECUTE: seen.timing.taints_removed()}
     for effect, window in limits.items():
@@ -166,3 +179,7 @@ def _replaces(seen: Seen, role: str, change: Change, key: str, opposite: str) ->
     window = seen.timing.no_schedule_taint()
     yield from taints.comes(story.until(ended), key, NO_SCHEDULE, start, window)
     yield from taints.goes(story.until(ended), opposite, NO_SCHEDULE, start, seen.timing.no_schedule_taint_gone())
+
+
+def _listed(found: frozenset[tuple[str, str]]) -> str:
+    return ", ".join(sorted(f"{key}:{effect}" for key, effect in found)) or "none"

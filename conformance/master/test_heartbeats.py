@@ -23,6 +23,16 @@ def test_status_writes_alone_keep_a_node_ready(seen: Seen) -> Iterator[Violation
     yield from _stays_ready(seen, "by-status")
 
 
+@judges("M-HB-03", reads=heartbeats)
+def test_a_node_without_lease_is_given_up_within_two_passes(seen: Seen) -> Iterator[Violation]:
+    quiet = silences.silence(seen, "quiet")
+    turn = silences.turn(seen, "quiet")
+    at = turn.at if turn else None
+    window = seen.timing.unknown_after_one_signal()
+    start = windows.beat(quiet.last)
+    yield from windows.misses("Ready=Unknown", at, start, window, until=quiet.until, about=quiet.node)
+
+
 @judges("M-HB-04", reads=heartbeats)
 def test_a_heartbeat_time_that_goes_backwards_counts(seen: Seen) -> Iterator[Violation]:
     yield from _stays_ready(seen, "backwards")

@@ -80,6 +80,10 @@ def test_conditions_that_were_never_posted_say_so(seen: Seen) -> Iterator[Violat
     if turn is None:
         raise NotExercised("the node never got a Ready condition", about=story.name)
     created = (turn.event.after or {})["metadata"]["creationTimestamp"]
+    types = tuple(conditions.all_conditions(turn.event.after))
+    if sorted(types) != sorted(TYPES):
+        want_types = f"the conditions {', '.join(TYPES)}"
+        yield Violation(want=want_types, got=", ".join(types), at=turn.at, about=story.name)
     want = {"status": "Unknown", "reason": "NodeStatusNeverUpdated", "lastHeartbeatTime": created}
     for kind in TYPES:
         found = conditions.condition(turn.event.after, kind) or {}

@@ -109,6 +109,10 @@ def test_other_conditions_are_left_alone(seen: Seen) -> Iterator[Violation]:
     change = silences.flip(seen, "victim")
     quiet = silences.silence(seen, "victim")
     last = seen.node("victim").state_at(quiet.until)
+    invented = [kind for kind in conditions.all_conditions(last) if not conditions.condition(change.event.before, kind)]
+    if invented:
+        want = "no condition that the node does not know"
+        yield Violation(want=want, got=", ".join(invented), at=change.at, about=quiet.node)
     for kind in EXTRA:
         old = conditions.condition(change.event.before, kind)
         for state in (change.event.after, last):
@@ -133,7 +137,12 @@ def test_conditions_are_written_once(seen: Seen) -> None:
 
 @judges("M-NR-05", reads=transitions)
 def test_pressures_that_were_never_posted_are_added(seen: Seen) -> Iterator[Violation]:
-    change = silences.flip(seen, "sparse")
+    silences.flip(seen, "lost")
+    change = silences.turn(seen, "sparse")
+    if change is None:
+        as_usual = "Ready=Unknown, as of a node that posts all its conditions"
+        yield Violation(want=as_usual, got="it never came", about=seen.name("sparse"))
+        return
     created = (change.event.after or {})["metadata"]["creationTimestamp"]
     want = {"status": "Unknown", "reason": "NodeStatusNeverUpdated", "lastHeartbeatTime": created}
     for kind in ("DiskPressure", "PIDPressure"):

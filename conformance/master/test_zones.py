@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.zones import EARLY, EXEMPT, LATE, PART, RATE, SILENT, UNBORN, WHOLE, zones
+from conformance.drive.scenarios.zones import EARLY, EXEMPT, HALF, LATE, PART, RATE, SILENT, UNBORN, WHOLE, zones
 from conformance.judge import silence as silences
 from conformance.judge import taints, windows
 from conformance.judge.seen import Seen
@@ -13,7 +13,7 @@ from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.judge.windows import Start
 from conformance.scenario import judges
 from conformance.timing import Window
-from conformance.verdict import NotExercised, Violation
+from conformance.verdict import NotExercised, Unsupported, Violation
 
 
 @judges("M-ZONE-01", reads=zones)
@@ -47,6 +47,14 @@ def test_a_zone_that_is_mostly_down_gets_no_more_taints(seen: Seen) -> Iterator[
     if rate and (not came or (len(came) > 1 and came[1] - came[0] < seen.timing.taints_apart(rate))):
         want = f"a taint each {1 / rate:g} s in a large zone that is mostly down"
         yield Violation(want=want, got=f"{len(came)} within {back - down:.0f} s", about=_names(seen, LATE))
+
+
+@judges("M-ZONE-02", reads=zones)
+def test_a_zone_of_which_half_is_down_is_healthy(seen: Seen) -> Iterator[Violation]:
+    threshold = seen.timing.unhealthy_zone_threshold
+    if threshold <= 0.5:
+        raise Unsupported(f"the target takes {threshold:g} of a zone for most of it")
+    yield from _one_by_one(seen, HALF)
 
 
 @judges("M-ZONE-02", reads=zones)

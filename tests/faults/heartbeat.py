@@ -32,6 +32,10 @@ def _silent_late(known, grace, now):
     return now > known.probed_at + timedelta(seconds=grace * 1.5)
 
 
+def _startup_grace_for_all(_ready, config):
+    return config.node_startup_grace_period
+
+
 def _no_lease_counts(node, ready, lease, known, now):
     return _notice_beats(node, ready, None, known, now)
 
@@ -147,6 +151,7 @@ def _by(name, by):
 
 
 FAULTS = (
+    Fault("startup grace for all", ("M-HB-03",), _by("grace_period", _startup_grace_for_all)),
     Fault("never times out", ("M-HB-03",), _by("is_silent", _never_silent), 2),
     Fault("times out at half the grace", ("M-HB-03",), _by("is_silent", _silent_at_half_time), 3),
     Fault("times out at one and a half", ("M-HB-03",), _by("is_silent", _silent_late)),

@@ -111,7 +111,19 @@ def _any_true_is_a_recovery(node, ready, lease, known, now):
     return health.Health(now, ready, noticed.lease) if back else noticed
 
 
+_WITH_OUT_OF_DISK = (*health.GIVEN_UP, "OutOfDisk")
+
+
+def _only_the_complete(node, lease, known, now, config):
+    found = _assess(node, lease, known, now, config)
+    if found.observed is None or health.meta.condition(node, "DiskPressure"):
+        return found
+    return attrs.evolve(found, current=found.observed, conditions=None)
+
+
 FAULTS = (
+    Fault("conditions of old are invented", ("M-NR-04", "M-REG-04"), replaced(health, "GIVEN_UP", _WITH_OUT_OF_DISK)),
+    Fault("little posted is never given up", ("M-NR-05",), replaced(health, "assess", _only_the_complete)),
     Fault("ready becomes false", ("M-NR-01",), replaced(health, "stopped", _stopped_with(status="False")), 1),
     Fault("ready false stays false", ("M-NR-01",), replaced(health, "assess", _only_true_turns)),
     Fault(

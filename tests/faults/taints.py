@@ -107,6 +107,15 @@ async def _unstamped(self, name, added):
     await self._change_taints(name, lambda present: [*present, *(t for t in added if t not in present)])
 
 
+async def _with_value(self, name, added):
+    await _add_taints(self, name, [{**taint, "value": "true"} for taint in added])
+
+
+async def _one_more(self, name, added):
+    more = [{"key": "node.kubernetes.io/lost", "effect": "PreferNoSchedule"}] if added else []
+    await _add_taints(self, name, [*added, *more])
+
+
 async def _stamps_no_execute_only(self, name, added):
     plain = [taint for taint in added if taint["effect"] == NO_SCHEDULE]
     if plain:
@@ -140,6 +149,8 @@ def _on(name, by):
 
 
 FAULTS = (
+    Fault("taints have a value", ("M-TAINT-01",), replaced(NodeWriter, "add_taints", _with_value)),
+    Fault("a taint of another kind stays", ("M-TAINT-05",), replaced(NodeWriter, "add_taints", _one_more)),
     Fault("no taint for ready false", ("M-TAINT-01",), _keys({}, without=[READY_FALSE]), 20),
     Fault("no taint for ready unknown", ("M-TAINT-01",), _keys({}, without=[READY_UNKNOWN]), 20),
     Fault("not-ready for both", ("M-TAINT-01",), _keys({READY_UNKNOWN: taints.api.NOT_READY}), 20),

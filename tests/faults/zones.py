@@ -67,6 +67,34 @@ def _mostly_down_is_entirely_down(count, config):
     return ZoneState.FULL_DISRUPTION if state is ZoneState.PARTIAL_DISRUPTION else state
 
 
+def _mostly_down_from(nodes, fraction):
+    def zone_state(count, config):
+        if count.ready and count.not_ready >= nodes and count.not_ready / count.size >= fraction:
+            return ZoneState.PARTIAL_DISRUPTION
+        return ZoneState.FULL_DISRUPTION if count.not_ready and not count.ready else ZoneState.NORMAL
+
+    return zone_state
+
+
+_two_are_most = _mostly_down_from(2, 0.55)
+_three_are_most = _mostly_down_from(3, 0)
+_four_fifths_are_most = _mostly_down_from(3, 0.8)
+
+
+def _faster(factor):
+    def try_accept(self, now):
+        rate, self.rate = self.rate, self.rate * factor
+        try:
+            return _try_accept(self, now)
+        finally:
+            self.rate = rate
+
+    return try_accept
+
+
+_twice_as_fast, _half_as_fast = _faster(2), _faster(0.5)
+
+
 def _stopped_for_good(self, rate, now):
     if self.rate > 0:
         _set_rate(self, rate, now)
@@ -162,6 +190,11 @@ def _on(owner, name, by):
 
 
 FAULTS = (
+    Fault("two down are most of a zone", ("M-ZONE-01",), _on(zones, "zone_state", _two_are_most)),
+    Fault("three down are most of any zone", ("M-ZONE-02",), _on(zones, "zone_state", _three_are_most)),
+    Fault("most is all but a few", ("M-ZONE-02",), _on(zones, "zone_state", _four_fifths_are_most)),
+    Fault("taints come twice as fast", ("M-ZONE-01", "M-ZONE-03"), _on(TokenBucket, "try_accept", _twice_as_fast)),
+    Fault("taints come half as fast", ("M-ZONE-01", "M-ZONE-03"), _on(TokenBucket, "try_accept", _half_as_fast)),
     Fault("taints without rate", ("M-ZONE-01",), _on(TokenBucket, "try_accept", _without_limit), 48),
     Fault(
         "even the first taint waits", ("M-ZONE-01", "M-TAINT-03"), _on(TokenBucket, "try_accept", _first_one_waits_too)

@@ -42,7 +42,7 @@ BEATING: Mapping[str, Mapping[str, Any]] = {
 """Nodes that never stop; each is the only healthy one of its zone, but for `blank`, which posts no conditions."""
 
 FALLING_SILENT: Mapping[str, Mapping[str, Any]] = {
-    "quiet": {"zone": "e"},
+    "quiet": {"zone": "e", "beats": ("status",)},
     "touched": {"zone": "a"},
     "unrenewed": {"zone": "b"},
     "forgetful": {"zone": "b", "beats": ("status",)},

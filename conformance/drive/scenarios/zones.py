@@ -22,6 +22,8 @@ WHOLE = ("whole-1", "whole-2", "whole-3")
 """All nodes of a zone."""
 EXEMPT = ("exempt-1", "exempt-2", "exempt-3")
 """Three of four nodes of a zone; the first two do not count."""
+HALF = ("half-1", "half-2", "half-3")
+"""Three of six nodes of a zone: many, but not most of it."""
 EARLY = "early"
 LATE = ("late-1", "late-2")
 """Three of four nodes of a zone, the first well before the others."""
@@ -29,7 +31,7 @@ PART = 4
 """The size of that zone."""
 UNBORN = ("unborn-1", "unborn-2")
 """Two of four nodes of a zone; a third one never had a Ready condition."""
-SILENT = (*RATE, *WHOLE, *EXEMPT, EARLY, *LATE, *UNBORN)
+SILENT = (*RATE, *WHOLE, *EXEMPT, *HALF, EARLY, *LATE, *UNBORN)
 
 
 def _longest(timing: Timing) -> float:
@@ -47,12 +49,12 @@ def held_back(timing: Timing) -> float:
 
 @scenario(watches=(NODE,), longest=_longest)
 async def zones(stage: Stage) -> None:
-    """Zones lose two nodes of three, all of three, three of four; one that lost three of four gets one back.
+    """Zones lose two nodes of three, three of six, all of three, three of four; one of the last gets one back.
 
     At the same moment fall silent: two nodes of zone `rate`, which keeps one; all three of zone `whole`; three of zone
-    `exempt`, of which two are excluded from the counts; two of zone `unborn`, whose third never had a Ready condition,
-    and which keeps one; and one of zone `part`. Once that one has its taint two more of its zone fall silent, and
-    after a while it comes back. Each zone but `whole` has a keeper.
+    `exempt`, of which two are excluded from the counts; three of six of zone `half`; two of zone `unborn`, whose third
+    never had a Ready condition, and which keeps one; and one of zone `part`. Once that one has its taint two more of
+    its zone fall silent, and after a while it comes back. Each zone but `whole` has a keeper.
     """
     await stage.node("keeper-r", zone="rate")
     rate = await stage.nodes(*RATE, zone="rate")
@@ -62,17 +64,20 @@ async def zones(stage: Stage) -> None:
         *await stage.nodes(*EXEMPT[:2], zone="exempt", labels=EXCLUDED),
         await stage.node(EXEMPT[2], zone="exempt"),
     ]
+    await stage.nodes("keeper-h1", "keeper-h2", "keeper-h3", zone="half")
+    half = await stage.nodes(*HALF, zone="half")
     await stage.node("keeper-u", zone="unborn")
     await stage.node("unborn-0", zone="unborn", ready=None, beats=("lease",))
     unborn = await stage.nodes(*UNBORN, zone="unborn")
     await stage.node("keeper-p", zone="part")
     early, *late = await stage.nodes(EARLY, *LATE, zone="part")
     await stage.hold(2 * stage.timing.beat_interval)
-    await silence(rate + whole + tuple(exempt) + unborn + (early,))
+    await silence((*rate, *whole, *exempt, *half, *unborn, early))
     await asyncio.gather(
         _until_tainted(stage, *RATE),
         _until_tainted(stage, *WHOLE),
         _until_tainted(stage, *EXEMPT),
+        _until_tainted(stage, *HALF),
         _part(stage, early, late),
     )
 

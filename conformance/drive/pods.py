@@ -29,6 +29,7 @@ class PodAgent:
         self._done: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._finishes = False
+        self._attended = 0
         self._ignored: frozenset[str] = frozenset()
 
     def run(self, *, finish: bool = True, ignore: Iterable[str] = ()) -> None:
@@ -42,6 +43,7 @@ class PodAgent:
         """
         self._finishes = finish
         self._ignored = frozenset(self._stage.naming.name(role) for role in ignore)
+        self._attended = 0
         if self._task is None:
             self._done.clear()
             self._task = self._stage.spawn(self._work(), f"pods of {self._node}")
@@ -64,13 +66,19 @@ class PodAgent:
         await self._stage.client.delete(_path(pod), options)
 
     async def _work(self) -> None:
+        log = self._stage.log
         while True:
-            for pod in self._stage.log.all_current(POD.name):
-                if pod["spec"].get("nodeName") == self._node and pod["metadata"]["name"] not in self._ignored:
-                    await self._attend(pod)
-            await self._stage.log.changed()
+            fresh = log.events_since(POD.name, self._attended)
+            self._attended += len(fresh)
+            for event in fresh:
+                if (now := log.current(POD.name, event.name)) is not None:
+                    await self._attend(now)
+            if not fresh:
+                await log.changed()
 
     async def _attend(self, pod: Object) -> None:
+        if pod["spec"].get("nodeName") != self._node or pod["metadata"]["name"] in self._ignored:
+            return
         uid = pod["metadata"]["uid"]
         leaving = "deletionTimestamp" in pod["metadata"]
         step = f"{uid} {'finished' if leaving else 'acknowledged'}"

@@ -25,12 +25,20 @@ class Log:
         self._exchanges: list[Exchange] = []
         self._gaps: list[Gap] = []
         self._by_object: dict[str, dict[str, list[ObjectEvent]]] = {}
+        self._by_kind: dict[str, list[ObjectEvent]] = {}
+        self._current: dict[str, dict[str, Object]] = {}
         self._waiters: list[asyncio.Future[None]] = []
 
     def event(self, event: ObjectEvent) -> None:
         """Notes a change of an object."""
         self._events.append(event)
         self._by_object.setdefault(event.kind, {}).setdefault(event.name, []).append(event)
+        self._by_kind.setdefault(event.kind, []).append(event)
+        current = self._current.setdefault(event.kind, {})
+        if event.after is None:
+            current.pop(event.name, None)
+        else:
+            current[event.name] = event.after
         self._wake()
 
     def mark(self, mark: Mark) -> None:
@@ -57,13 +65,15 @@ class Log:
 
     def current(self, kind: str, name: str) -> Object | None:
         """The object as last seen."""
-        events = self._by_object.get(kind, {}).get(name)
-        return events[-1].after if events else None
+        return self._current.get(kind, {}).get(name)
 
     def all_current(self, kind: str) -> list[Object]:
-        """All objects of a kind that exist as far as seen, in order of first sight."""
-        states = (events[-1].after for events in self._by_object.get(kind, {}).values())
-        return [state for state in states if state is not None]
+        """All objects of a kind that exist as far as seen, in order of their creation."""
+        return list(self._current.get(kind, {}).values())
+
+    def events_since(self, kind: str, index: int) -> list[ObjectEvent]:
+        """Changes of objects of a kind, from the `index`-th on."""
+        return self._by_kind.get(kind, [])[index:]
 
     def exchanges_since(self, index: int) -> list[Exchange]:
         """Exchanges from the `index`-th on."""

@@ -12,6 +12,7 @@ import attrs
 
 from conformance import judging
 from conformance.agent_session import AgentSession
+from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.clock import stopwatch
 from conformance.collect import Entry
@@ -101,6 +102,7 @@ class Engine:
         seed: of all random choices.
         settings: timing settings that override what the target declares.
         limits: what the user leaves out.
+        baseline: failures that are accepted.
 
     Attributes:
         started: whether the target could be tested at all.
@@ -115,12 +117,14 @@ class Engine:
         seed: int,
         settings: Mapping[str, float],
         limits: Limits | None = None,
+        baseline: Baseline | None = None,
     ) -> None:
         self._target = target
         self._book = book
         self._seed = seed
         self._settings = settings
         self._limits = limits or Limits()
+        self._baseline = baseline or Baseline()
         self._session = _session(side, target, seed, settings)
         self._results: list[Result] = []
         self._left: list[str] = []
@@ -249,6 +253,7 @@ class Engine:
                 address=self._session.address,
                 repeat=repeat_line(entry.nodeid, self._target.repeat, self._seed, self._settings),
             )
+        known = self._baseline.known(entry.nodeid, entry.case, judgement)
         return Result(
             case=entry.nodeid,
             ids=entry.case.ids,
@@ -256,6 +261,7 @@ class Engine:
             scenario=entry.case.scenario.name,
             judgement=judgement,
             explanation=text,
+            known=known.reason if known else "",
         )
 
 

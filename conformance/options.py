@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import timing
+from conformance import baseline, timing
+from conformance.baseline import Baseline, BaselineError
 from conformance.clock import fresh_seed
 from conformance.engine import Limits
 
@@ -49,6 +50,20 @@ def add(parser: pytest.Parser) -> None:
         help="play nodes even where something, such as a cloud's node controller, may delete them",
     )
     group.addoption("--strict-should", action="store_true", help="a SHOULD that is missed fails the run")
+    group.addoption(
+        "--baseline",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="TOML file with known failures: these do not fail the run, new ones and stale entries do",
+    )
+    group.addoption(
+        "--baseline-out",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="write such a file with everything that is not green, with reasons to fill in",
+    )
     group.addoption("--report-json", type=Path, default=None, metavar="FILE", help="write the results as JSON")
     group.addoption("--history-out", type=Path, default=None, metavar="FILE", help="write everything that was seen")
     group.addoption(
@@ -69,6 +84,19 @@ def limits(config: pytest.Config) -> Limits:
         without=frozenset(config.getoption("--without")),
         allow_hazards=config.getoption("--allow-hazards"),
     )
+
+
+def known(config: pytest.Config) -> Baseline:
+    """The failures that are accepted.
+
+    Raises:
+        pytest.UsageError: the file cannot be used.
+    """
+    path: Path | None = config.getoption("--baseline")
+    try:
+        return Baseline(baseline.read(path) if path else ())
+    except BaselineError as error:
+        raise pytest.UsageError(*str(error).splitlines()) from error
 
 
 def settings(config: pytest.Config) -> dict[str, float]:

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 
 from conformance import catalogue, hooks, options
+from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
-from conformance.collect import check, collect
+from conformance.collect import Entry, check, collect
 from conformance.engine import AnyTarget
 from conformance.interrupt import sigterm_as_ctrl_c
 from conformance.items import CaseItem
 from conformance.replay import ReplayTarget
-from conformance.report import json_file
-from conformance.report.results import Report, Result, worst
-from conformance.report.summary import reasons, summary
+from conformance.report import baseline_file, json_file
+from conformance.report.results import Outcome, Result
+from conformance.report.terminal import show
 from conformance.runs import Runs
 from conformance.scenario import MASTER, NODE, case_of
 from conformance.target import TargetError
@@ -30,11 +31,17 @@ from conformance.verdict import Verdict
 _RUNS = pytest.StashKey[Runs]()
 _TARGETS = pytest.StashKey[Mapping[str, AnyTarget]]()
 _BOOK = pytest.StashKey[Catalogue]()
+_EVERY = pytest.StashKey[list[Entry]]()
+_KNOWN = pytest.StashKey[Baseline]()
+_OUTCOME = pytest.StashKey[Outcome]()
+
+_INTERRUPTED = pytest.ExitCode.INTERRUPTED
 
 _WORDS: Mapping[Verdict, tuple[str, str, tuple[str, Mapping[str, bool]]]] = {
     Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
     Verdict.FAIL: ("failed", "F", ("FAIL", {"red": True})),
     Verdict.WARNING: ("should missed", "w", ("WARNING", {"yellow": True})),
+    Verdict.KNOWN: ("known", "k", ("KNOWN", {"yellow": True})),
     Verdict.UNSUPPORTED: ("unsupported", "u", ("UNSUPPORTED", {"cyan": True})),
     Verdict.SKIPPED: ("skipped", "s", ("SKIPPED", {"yellow": True})),
     Verdict.NOT_EXERCISED: ("not exercised", "n", ("NOT EXERCISED", {"purple": True})),
@@ -71,8 +78,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         shipped = collect()
         here = {entry.function for entry in shipped}
         check(book, [*shipped, *(item.entry for item in cases if item.entry.function not in here)])
+        own = {item.entry.function for item in cases}
+        config.stash[_EVERY] = [
+            *(item.entry for item in cases),
+            *(entry for entry in shipped if entry.function not in own),
+        ]
     except catalogue.CatalogueError as error:
         raise pytest.UsageError(*str(error).splitlines()) from error
+    config.stash[_KNOWN] = options.known(config)
     targets = config.stash[_TARGETS] = _targets(config)
     wanted = set(config.getoption("--requirement"))
     unknown = sorted(wanted - set(book.requirements))
@@ -118,6 +131,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         seed=options.seed(config),
         settings=options.settings(config),
         limits=options.limits(config),
+        baseline=config.stash[_KNOWN],
+        every=config.stash[_EVERY],
         announce=partial(_announce, config),
         history_out=config.getoption("--history-out"),
     )
@@ -170,9 +185,10 @@ def _dress(item: CaseItem, result: Result, report: pytest.TestReport) -> None:
         if result.verdict in (Verdict.FAIL, Verdict.SUITE_ERROR) or _strict_warning(item, result):
             report.outcome = "failed"
             report.longrepr = result.explanation
-        elif result.verdict in (Verdict.NOT_EXERCISED, Verdict.UNSUPPORTED, Verdict.SKIPPED):
+        elif result.verdict not in (Verdict.PASS, Verdict.WARNING):
             report.outcome = "skipped"
-            report.longrepr = (str(item.path), 0, f"{result.verdict.value}: {result.judgement.findings[0].got}")
+            why = result.known or result.judgement.findings[0].got
+            report.longrepr = (str(item.path), 0, f"{result.verdict.value}: {why}")
 
 
 def _strict_warning(item: CaseItem, result: Result) -> bool:
@@ -187,41 +203,33 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Turns verdicts into the exit code and writes the report."""
-    reports = _reports(session.config)
-    if session.config.getoption("--plan") and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+    """Turns verdicts into the exit code and writes the reports."""
+    config = session.config
+    if config.getoption("--plan") and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK
-    if not reports:
+    outcome = config.stash[_RUNS].outcome() if _RUNS in config.stash else Outcome(())
+    if not outcome.reports:
         return
-    strict = bool(session.config.getoption("--strict-should"))
-    others_failed = session.testsfailed > sum(result.verdict.fails for run in reports for result in run.results)
-    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not others_failed:
-        session.exitstatus = worst(report.exit_code(strict=strict) for report in reports)
-    path: Path | None = session.config.getoption("--report-json")
-    if path:
-        json_file.write(reports, path, strict=strict)
+    config.stash[_OUTCOME] = outcome
+    strict = bool(config.getoption("--strict-should"))
+    ours = sum(result.verdict.fails for report in outcome.reports for result in report.results)
+    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and session.testsfailed <= ours:
+        session.exitstatus = outcome.exit_code(strict=strict)
+    _write_reports(config, outcome, strict=strict)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The runs in a few lines; explanations of what is neither green nor failed."""
-    strict = bool(config.getoption("--strict-should"))
-    for report in _reports(config):
-        warnings = [] if strict else [result for result in report.results if result.verdict is Verdict.WARNING]
-        if warnings:
-            terminalreporter.section("should missed", sep="=", yellow=True)
-        for result in warnings:
-            terminalreporter.section(result.case, sep="_")
-            terminalreporter.write_line(result.explanation)
-        for verdict in (Verdict.UNSUPPORTED, Verdict.SKIPPED, Verdict.NOT_EXERCISED):
-            lines = reasons(report, verdict)
-            if lines:
-                terminalreporter.section(verdict.value, sep="=", purple=True)
-                terminalreporter.write_line("\n".join(lines))
-        terminalreporter.section("conformance", sep="=")
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        terminalreporter.write_line("\n".join(summary(report, strict=strict, interrupted=interrupted)))
+    if _OUTCOME in config.stash:
+        strict = bool(config.getoption("--strict-should"))
+        show(terminalreporter, config.stash[_OUTCOME], strict=strict, interrupted=exitstatus == _INTERRUPTED)
 
 
-def _reports(config: pytest.Config) -> list[Report]:
-    runs = config.stash.get(_RUNS, None)
-    return [] if runs is None else runs.reports()
+def _write_reports(config: pytest.Config, outcome: Outcome, *, strict: bool) -> None:
+    path: Path | None = config.getoption("--report-json")
+    if path:
+        json_file.write(outcome, path, strict=strict)
+    path = config.getoption("--baseline-out")
+    if path:
+        empty = baseline_file.write(outcome.reports, config.stash[_KNOWN].entries, path, strict=strict)
+        _announce(config, f"baseline written to {path}; {empty} of its entries wait for a reason")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from conformance import catalogue
+from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, collect
 from conformance.engine import AnyTarget, Engine, Limits
@@ -22,6 +23,7 @@ def run(
     side: str = MASTER,
     book: Catalogue | None = None,
     limits: Limits | None = None,
+    baseline: Baseline | None = None,
 ) -> Report:
     """Runs the cases of some requirements; only the scenarios they read are played.
 
@@ -34,6 +36,7 @@ def run(
         side: `master` or `node`.
         book: the catalogue; None reads the one that ships with the suite.
         limits: what to leave out.
+        baseline: failures that are accepted.
 
     Raises:
         TargetError: the target cannot be tested.
@@ -44,7 +47,15 @@ def run(
         for entry in (collect() if entries is None else entries)
         if entry.case.scenario.side == side and (wanted is None or wanted.intersection(entry.case.ids))
     ]
-    engine = Engine(side, target, book or catalogue.load(), seed=seed, settings=settings or {}, limits=limits)
+    engine = Engine(
+        side,
+        target,
+        book or catalogue.load(),
+        seed=seed,
+        settings=settings or {},
+        limits=limits,
+        baseline=baseline,
+    )
     try:
         engine.start(chosen)
         for entry in chosen:

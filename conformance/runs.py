@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry
 from conformance.engine import AnyTarget, Engine, Limits
-from conformance.report.results import Report, Result
+from conformance.report.results import Outcome, Report, Result
 
 
 class Runs:
@@ -23,6 +24,8 @@ class Runs:
         seed: of all random choices.
         settings: timing settings.
         limits: what the user leaves out.
+        baseline: failures that are accepted.
+        every: all cases there are, chosen or not; None when they are the chosen ones.
         announce: told in one line when a side has begun.
         history_out: where to write everything that was seen; the second side's file gets its name in between.
     """
@@ -36,14 +39,19 @@ class Runs:
         seed: int,
         settings: Mapping[str, float],
         limits: Limits | None = None,
+        baseline: Baseline | None = None,
+        every: Sequence[Entry] | None = None,
         announce: Callable[[str], None] | None = None,
         history_out: Path | None = None,
     ) -> None:
         self._engines = {
-            side: Engine(side, target, book, seed=seed, settings=settings, limits=limits)
+            side: Engine(side, target, book, seed=seed, settings=settings, limits=limits, baseline=baseline)
             for side, target in targets.items()
         }
         self._entries = entries
+        self._every = entries if every is None else every
+        self._book = book
+        self._baseline = baseline or Baseline()
         self._announce = announce
         self._history_out = history_out
         self._current = ""
@@ -101,6 +109,13 @@ class Runs:
     def reports(self) -> list[Report]:
         """Of all sides that ran."""
         return [self._engines[side].report() for side in self._ended]
+
+    def outcome(self) -> Outcome:
+        """The session as far as it went."""
+        reports = tuple(self.reports())
+        results = [result for report in reports for result in report.results]
+        cases = [(entry.nodeid, entry.case) for entry in self._every]
+        return Outcome(reports, tuple(self._baseline.troubles(results, cases, self._book)) if reports else ())
 
     def _switch(self, side: str) -> None:
         self.finish()

@@ -10,12 +10,14 @@ import attrs
 class Verdict(enum.Enum):
     """What became of a case.
 
-    `NOT_EXERCISED` is never green: the precondition never arose, so nothing was learnt.
+    `NOT_EXERCISED` is never green: the precondition never arose, so nothing was learnt. `KNOWN` is what a baseline
+    accepts.
     """
 
     PASS = "pass"
     FAIL = "fail"
     WARNING = "warning"
+    KNOWN = "known"
     UNSUPPORTED = "unsupported"
     SKIPPED = "skipped"
     NOT_EXERCISED = "not exercised"

@@ -49,12 +49,12 @@ def explain(
     return "\n".join(lines)
 
 
-def headline(judgement: Judgement, case: Case) -> str:
+def headline(judgement: Judgement) -> str:
     """One line for summaries."""
     finding = judgement.findings[0] if judgement.findings else Finding("", "")
     detail = f"want {finding.want}; got {finding.got}" if finding.want else finding.got
     more = f" (and {len(judgement.findings) - 1} more)" if len(judgement.findings) > 1 else ""
-    return f"{' '.join(case.ids)}: {detail}{more}"
+    return f"{detail}{more}"
 
 
 def repeat_line(nodeid: str, options: Iterable[str], seed: int, timing: Mapping[str, float]) -> str:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.report.results import Report, Result
+from conformance.report.results import Outcome, Report, Result
 
 FORMAT = "node-contract/report/v1"
 
 
-def write(reports: Sequence[Report], path: Path, *, strict: bool = False) -> None:
-    """Writes the reports of one session: one a target."""
-    whole = {"format": FORMAT, "runs": [document(report, strict=strict) for report in reports]}
-    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
+def write(outcome: Outcome, path: Path, *, strict: bool = False) -> None:
+    """Writes the results of one session."""
+    path.write_text(json.dumps(whole(outcome, strict=strict), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def whole(outcome: Outcome, *, strict: bool = False) -> dict[str, Any]:
+    """A session as JSON values."""
+    return {
+        "format": FORMAT,
+        "exitCode": outcome.exit_code(strict=strict),
+        "baselineTroubles": list(outcome.troubles),
+        "runs": [document(report, strict=strict) for report in outcome.reports],
+    }
 
 
 def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
@@ -43,6 +51,7 @@ def _case(result: Result) -> dict[str, Any]:
         "level": result.level,
         "scenario": result.scenario,
         "verdict": result.verdict.value,
+        "known": result.known,
         "findings": [
             {"want": f.want, "got": f.got, "at": f.at, "about": list(f.about)} for f in result.judgement.findings
         ],

@@ -9,6 +9,8 @@ import attrs
 
 from conformance.verdict import Judgement, Verdict
 
+_EXERCISED = (Verdict.PASS, Verdict.FAIL, Verdict.WARNING)
+
 
 class ExitCode:
     """How a run ends, for CI. 2 to 5 are pytest's own: interrupted, internal error, usage or target, nothing chosen."""
@@ -17,6 +19,7 @@ class ExitCode:
     FAILED = 1
     NOT_EXERCISED = 6
     SUITE_ERROR = 7
+    BASELINE = 8
 
 
 @attrs.frozen
@@ -28,8 +31,9 @@ class Result:
         ids: the requirements it judges.
         level: of the first of them.
         scenario: what it read.
-        judgement: verdict and findings.
+        judgement: verdict and findings, whatever a baseline makes of them.
         explanation: the whole text for people: sentence, want, got, timeline, requests, how to repeat.
+        known: why a baseline accepts it; empty when it does not.
     """
 
     case: str
@@ -38,11 +42,12 @@ class Result:
     scenario: str
     judgement: Judgement
     explanation: str = ""
+    known: str = ""
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict."""
-        return self.judgement.verdict
+        """What counts: `KNOWN` when a baseline accepts what the case came to."""
+        return Verdict.KNOWN if self.known else self.judgement.verdict
 
 
 @attrs.frozen
@@ -82,22 +87,40 @@ class Report:
 
     def exit_code(self, *, strict: bool = False) -> int:
         """The exit code of the run; with `strict` a warning counts as a failure."""
-        return exit_code(self.counts(), strict=strict)
+        counts = self.counts()
+        if counts.get(Verdict.FAIL) or (strict and counts.get(Verdict.WARNING)):
+            return ExitCode.FAILED
+        if counts.get(Verdict.SUITE_ERROR):
+            return ExitCode.SUITE_ERROR
+        if counts.get(Verdict.NOT_EXERCISED) or not self.exercised:
+            return ExitCode.NOT_EXERCISED
+        return ExitCode.GREEN
+
+    @property
+    def exercised(self) -> bool:
+        """Whether it says anything about the target; a run that does not is never green."""
+        return any(result.judgement.verdict in _EXERCISED for result in self.results)
+
+
+@attrs.frozen
+class Outcome:
+    """A whole session.
+
+    Attributes:
+        reports: one a side that ran.
+        troubles: what is wrong with the baseline, a line each.
+    """
+
+    reports: tuple[Report, ...]
+    troubles: tuple[str, ...] = ()
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """The exit code of all runs together; with `strict` a warning counts as a failure."""
+        codes = [report.exit_code(strict=strict) for report in self.reports]
+        return worst([*codes, ExitCode.BASELINE] if self.troubles else codes)
 
 
 def worst(codes: Iterable[int]) -> int:
     """The exit code of several runs together."""
-    order = (ExitCode.FAILED, ExitCode.SUITE_ERROR, ExitCode.NOT_EXERCISED, ExitCode.GREEN)
+    order = (ExitCode.FAILED, ExitCode.SUITE_ERROR, ExitCode.BASELINE, ExitCode.NOT_EXERCISED, ExitCode.GREEN)
     return min(codes, key=order.index, default=ExitCode.NOT_EXERCISED)
-
-
-def exit_code(counts: Mapping[Verdict, int], *, strict: bool = False) -> int:
-    """The exit code that follows from the number of cases by verdict; nothing exercised is never green."""
-    if counts.get(Verdict.FAIL) or (strict and counts.get(Verdict.WARNING)):
-        return ExitCode.FAILED
-    if counts.get(Verdict.SUITE_ERROR):
-        return ExitCode.SUITE_ERROR
-    exercised = counts.get(Verdict.PASS, 0) + counts.get(Verdict.WARNING, 0)
-    if counts.get(Verdict.NOT_EXERCISED) or not exercised:
-        return ExitCode.NOT_EXERCISED
-    return ExitCode.GREEN

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from conformance.report.explain import headline
 from conformance.report.results import ExitCode, Report, Result
 from conformance.verdict import Verdict
 
-_EXERCISED = frozenset({Verdict.PASS, Verdict.WARNING, Verdict.FAIL})
-_MEANING = {
+MEANING = {
     ExitCode.GREEN: "green",
     ExitCode.FAILED: "failed",
     ExitCode.NOT_EXERCISED: "not green: some requirements were not exercised",
     ExitCode.SUITE_ERROR: "not green: the suite could not do its part",
+    ExitCode.BASELINE: "not green: the baseline is out of date",
 }
 
 
@@ -27,6 +28,16 @@ def reasons(report: Report, verdict: Verdict) -> list[str]:
     return lines
 
 
+def accepted(report: Report) -> list[str]:
+    """What a baseline accepted: each case, why, and what it came to."""
+    return [
+        line
+        for result in report.results
+        if result.known
+        for line in (f"{' '.join(result.ids)}  {result.case}: {result.known}", f"    {headline(result.judgement)}")
+    ]
+
+
 def summary(report: Report, *, strict: bool = False, interrupted: bool = False) -> list[str]:
     """The lines; an interrupted run has no verdict."""
     counts = ", ".join(f"{number} {verdict.value}" for verdict, number in report.counts().items())
@@ -35,7 +46,7 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
         f"target {report.target} ({report.version}), run {report.run_id}, seed {report.seed}",
         f"{counts or 'no case'} in {report.wall_seconds:.1f} s; longest scenario {report.longest_wait:.0f} s",
     ]
-    if not interrupted and not _EXERCISED.intersection(report.counts()):
+    if not interrupted and not report.exercised:
         lines.append("nothing was exercised: this run says nothing about the target")
     lines += [f"left behind: {line}" for line in report.left_behind]
     if report.left_behind:
@@ -43,5 +54,10 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
     if interrupted:
         lines.append("verdict: none, the run was interrupted" + ("" if report.left_behind else "; it is cleaned up"))
     else:
-        lines.append(f"verdict: {_MEANING[code]} (exit code {code})")
+        lines.append(f"verdict: {verdict_line(code)}")
     return lines
+
+
+def verdict_line(code: int) -> str:
+    """An exit code in words."""
+    return f"{MEANING[code]} (exit code {code})"

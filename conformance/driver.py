@@ -23,16 +23,26 @@ ABILITIES = frozenset({
     "has_lease",
     "has_admission",
     "runs_containers",
+    "lists_containers",
     "can_exit_containers",
     "can_pressure",
+    "can_use",
     "can_runtime",
+    "can_network",
+    "can_devices",
+    "can_withhold",
+    "can_shut_down",
     "can_pause",
+    "has_manifests",
     "registers_itself",
     "reregisters_after_delete",
     "sends_events",
     "kubelet_flags",
+    "kubelet_config",
 })  # fmt: skip
-"""What a driver can declare; the requirement pages say what each means."""
+"""What a driver can declare; the requirement pages and the methods of `Driver` say what each means.
+
+`runs_containers`: commands of containers are really run and end as they say, or simulated so that nobody can tell."""
 
 PROFILES = ("core", "kubelet", "rt", "proxy")
 """Roles a requirement can bind: any agent; kubelet-compatible ones; those with real containers; the service proxy."""
@@ -67,6 +77,7 @@ class AgentOptions:
         taints: taints to register with.
         register_node: whether it creates its Node itself.
         more: settings of this kind of agent, by flag name without dashes in front.
+        config: settings of its configuration file (`kubelet_config`), by field of KubeletConfiguration.
     """
 
     node_name: str
@@ -74,6 +85,7 @@ class AgentOptions:
     taints: tuple[Mapping[str, str], ...] = ()
     register_node: bool = True
     more: Mapping[str, str] = attrs.field(factory=dict)
+    config: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Driver(abc.ABC):
@@ -115,13 +127,37 @@ class Driver(abc.ABC):
         """Takes the container runtime away, or gives it back."""
         raise _cannot("lose its container runtime")
 
+    async def network(self, *, up: bool) -> None:
+        """Takes the pods' network away from the runtime (`can_network`), or gives it back."""
+        raise _cannot("lose its pod network")
+
     async def exit_container(self, pod_uid: str, container: str, code: int) -> None:
         """Lets a container end by itself."""
         raise _cannot("let containers exit")
 
     async def containers(self) -> list[Mapping[str, Any]]:
-        """Containers on the node, each with `pod_uid`, `name`, `id`, `state`."""
+        """Containers on the node (`lists_containers`), each with `pod_uid`, `name`, `id`, `state` (running, exited)."""
         raise _cannot("list its containers")
+
+    async def use(self, pod_uid: str, memory: int) -> None:
+        """Lets a pod use so many bytes of memory (`can_use`)."""
+        raise _cannot("let pods use memory")
+
+    async def devices(self, resource: str, healthy: int, unhealthy: int = 0, *, plugin: bool = True) -> None:
+        """Says how many devices a plugin manages (`can_devices`), or that there is no plugin any more."""
+        raise _cannot("have devices")
+
+    async def withhold(self, resource: str, *, on: bool) -> None:
+        """Keeps the agent from finding out how much of a resource there is (`can_withhold`), or lets it."""
+        raise _cannot("miss a resource")
+
+    async def shut_down(self) -> None:
+        """Tells the agent that its machine goes down (`can_shut_down`)."""
+        raise _cannot("see its machine go down")
+
+    async def manifest(self, name: str, pod: Mapping[str, Any] | None) -> None:
+        """Puts a static pod where the agent looks for them (`has_manifests`), or takes it away; also before the start."""
+        raise _cannot("run static pods")
 
 
 @attrs.frozen

@@ -24,6 +24,7 @@ from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Unsupported, Violation
 
+PAGES = "hugepages-"
 GPU = "alpha.kubernetes.io/nvidia-gpu"
 EPHEMERAL_STORAGE = 8
 """Minor version from which nodes report their ephemeral storage."""
@@ -34,8 +35,14 @@ def _resources(node: Object | None, field: str) -> Mapping[str, Any]:
     return found
 
 
+def _pages(capacity: Mapping[str, Any]) -> Decimal:
+    """Bytes of memory that are huge pages."""
+    return sum((amount(text) or Decimal(0) for name, text in capacity.items() if name.startswith(PAGES)), Decimal(0))
+
+
 def _kept(capacity: Mapping[str, Any], **kept: Decimal) -> dict[str, Decimal]:
-    """Amounts that are left of a capacity."""
+    """Amounts that are left of a capacity; huge pages are no memory for pods."""
+    kept["memory"] = kept.get("memory", Decimal(0)) + _pages(capacity)
     return {
         name: max((amount(text) or Decimal(0)) - kept.get(name.replace("-", "_"), Decimal(0)), Decimal(0))
         for name, text in capacity.items()
@@ -161,6 +168,7 @@ def test_soft_and_image_thresholds_reserve_nothing(seen: AgentSeen) -> Iterator[
         ("ephemeral-storage", Decimal(int((amount(capacity.get("ephemeral-storage")) or 0) * STORAGE_KEPT / 100))),
     ):
         reserved = (amount(KUBE[name]) or Decimal(0)) + (amount(SYSTEM[name]) or Decimal(0))
+        reserved += _pages(capacity) if name == "memory" else 0
         taken = (amount(capacity.get(name)) or Decimal(0)) - (amount(allocatable.get(name)) or Decimal(0)) - reserved
         if abs(taken - kept) > 1:
             yield Violation(want=f"{kept} of {name} kept for hard eviction", got=f"{taken}", about=seen.node_name)

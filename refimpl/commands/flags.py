@@ -42,12 +42,16 @@ def from_flags(config: type[C], parsed: argparse.Namespace, **fixed: Any) -> C:
         parsed: what argparse found.
         **fixed: fields set by the caller.
     """
-    given = {
+    return config(**{**given_flags(config, parsed), **fixed})
+
+
+def given_flags(config: type[Any], parsed: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were given, by field."""
+    return {
         field.name: getattr(parsed, field.name)
-        for field in attrs.fields(config)  # type: ignore[arg-type]
+        for field in attrs.fields(config)
         if getattr(parsed, field.name, None) is not None
     }
-    return config(**{**given, **fixed})
 
 
 def field_texts(config: type[Any]) -> dict[str, str]:

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import attrs
+
 from refimpl.clock import Clock
-from refimpl.commands.flags import add_flags, from_flags
+from refimpl.commands.flags import add_flags, given_flags
 from refimpl.commands.joining import add_kubeconfig_flags, join
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.kubelet import configfile
 from refimpl.kubelet.config import ConfigError, KubeletConfig
 from refimpl.kubelet.live import kill_leftovers, live_kubelet, open_endpoint, run_live
 from refimpl.kubelet.runtime.base import RuntimeUnavailable
@@ -21,18 +24,10 @@ from refimpl.kubelet.runtime.base import RuntimeUnavailable
 
 def main(arguments: Sequence[str]) -> int:
     """The `kubelet` command."""
-    parser = argparse.ArgumentParser(prog="node-contract kubelet", description=__doc__)
-    add_kubeconfig_flags(parser)
-    parser.add_argument(
-        "--container-runtime", choices=("process", "simulated"), default="process", help="what runs the containers"
-    )
-    parser.add_argument("--client-ca-file", type=Path, metavar="FILE", help="who may ask this kubelet for logs")
-    add_flags(parser, KubeletConfig)
-    add_common_flags(parser)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     async def service() -> None:
-        config = from_flags(KubeletConfig, options)
+        config = configuration(options)
         clock = Clock()
         async with aclosing(join(options, "kubelet")) as client:
             try:
@@ -50,3 +45,32 @@ def main(arguments: Sequence[str]) -> int:
                     await kill_leftovers(clock, Path(config.root_dir))
 
     return serve("kubelet", service, options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command understands."""
+    found = argparse.ArgumentParser(prog="node-contract kubelet", description=__doc__)
+    add_kubeconfig_flags(found)
+    found.add_argument(
+        "--container-runtime", choices=("process", "simulated"), default="process", help="what runs the containers"
+    )
+    found.add_argument(
+        "--config", type=Path, metavar="FILE", help="a KubeletConfiguration; what flags say wins over it"
+    )
+    found.add_argument("--client-ca-file", type=Path, metavar="FILE", help="who may ask this kubelet for logs")
+    add_flags(found, KubeletConfig)
+    add_common_flags(found)
+    return found
+
+
+def configuration(options: argparse.Namespace) -> KubeletConfig:
+    """The settings of the configuration file, if there is one, and of the flags.
+
+    Raises:
+        Refused: the file cannot be read.
+    """
+    try:
+        base = configfile.read(options.config) if options.config else KubeletConfig()
+    except ConfigError as error:
+        raise Refused(str(error)) from None
+    return attrs.evolve(base, **given_flags(KubeletConfig, options))

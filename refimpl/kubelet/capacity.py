@@ -6,7 +6,7 @@ Source: kubelet 1.36 `nodestatus.MachineInfo`, `cm/node_container_manager_linux.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -56,7 +56,14 @@ def pod_limit(config: KubeletConfig, cpus: int) -> int:
     return config.max_pods
 
 
-def capacity(config: KubeletConfig, host: HostFacts, devices: Devices, known: Mapping[str, str]) -> ResourceList:
+def capacity(
+    config: KubeletConfig,
+    host: HostFacts,
+    devices: Devices,
+    known: Mapping[str, str],
+    *,
+    withheld: Collection[str] = (),
+) -> ResourceList:
     """What the machine has.
 
     Args:
@@ -64,6 +71,7 @@ def capacity(config: KubeletConfig, host: HostFacts, devices: Devices, known: Ma
         host: the machine.
         devices: what device plugins manage.
         known: capacity in the Node as it is; resources of other owners in it are kept.
+        withheld: resources of which nothing could be found out; they are left out unless they are known.
     """
     found = dict(known)
     found["cpu"] = quantity.to_text(host.cpus)
@@ -77,7 +85,7 @@ def capacity(config: KubeletConfig, host: HostFacts, devices: Devices, known: Ma
             found[f"hugepages-{size}"] = quantity.to_text(held, "BinarySI")
         for name, device in devices.items():
             found[name] = quantity.to_text(device.total)
-    return found
+    return {name: text for name, text in found.items() if name not in withheld or name in known}
 
 
 def allocatable(
@@ -98,7 +106,7 @@ def allocatable(
         if name in capacity:
             found[name] = quantity.to_text(device.healthy)
     for name, text in capacity.items():
-        if resources.is_hugepages(name):
+        if resources.is_hugepages(name) and "memory" in found:
             found["memory"] = less(found["memory"], quantity.parse(text))
     return found
 

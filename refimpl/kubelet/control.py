@@ -62,6 +62,13 @@ class Control:
         """The plugin of a resource goes away: none is left, but the resource stays known."""
         self._check.devices[resource] = Device(0)
 
+    def withhold(self, resource: str, *, on: bool) -> None:
+        """The machine does not tell how much of a resource it has, or tells it again."""
+        if on:
+            self._check.withheld.add(resource)
+        else:
+            self._check.withheld.discard(resource)
+
     def exit_container(self, namespace: str, pod: str, container: str, exit_code: int, reason: str = "") -> None:
         """Ends a container's process with an exit code."""
         self._simulated.exit_container(self._find(namespace, pod), container, exit_code, reason=reason)

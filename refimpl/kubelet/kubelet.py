@@ -49,7 +49,10 @@ from refimpl.kubelet.workercontext import WorkerContext
 log = logging.getLogger(__name__)
 
 MONITORING_PERIOD: Final = SYNC_PERIOD
-"""Seconds between two looks at pressure, runtime and pod statuses."""
+"""Seconds between two looks at pressure and pod statuses."""
+
+RUNTIME_CHECKS: Final = 2
+"""How often the runtime is asked how it is in one such period."""
 
 _MASTER_FIRST: Final = 2.0
 
@@ -139,15 +142,20 @@ class Kubelet:
         await self.reporter.run()
 
     async def _monitor(self) -> None:
-        """Looks at pressure, runtime and pod statuses every ten seconds until cancelled."""
+        """Looks at pressure and pod statuses every ten seconds, at the runtime every five, until cancelled."""
         while True:
-            await self._clock.sleep(MONITORING_PERIOD)
+            for _ in range(RUNTIME_CHECKS):
+                await self._clock.sleep(MONITORING_PERIOD / RUNTIME_CHECKS)
+                await self._look_at_runtime()
             self.relief.round()
-            blocked = self._blocked()
-            await self.check.check_runtime()
-            if blocked and not self._blocked():
-                self.workers.kick_all()
             self.statuses.batch()
+
+    async def _look_at_runtime(self) -> None:
+        """Asks the runtime how it is; when it is well again, pods that had to wait are worked on."""
+        blocked = self._blocked()
+        await self.check.check_runtime()
+        if blocked and not self._blocked():
+            self.workers.kick_all()
 
     async def _follow_pods(self) -> None:
         """Follows the pods of this node; what the API does not know is stopped once the API was read."""

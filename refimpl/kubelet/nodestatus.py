@@ -18,6 +18,7 @@ from refimpl.kubelet.addresses import NoAddress
 from refimpl.kubelet.capacity import Devices
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import HostFacts
+from refimpl.kubelet.runtime.base import Image
 from refimpl.kubelet.thresholds import Pressure, Threshold
 
 ATTACH_DETACH_ANNOTATION: Final = "volumes.kubernetes.io/controller-managed-attach-detach"
@@ -51,19 +52,6 @@ class Identity:
 
 
 @attrs.frozen
-class Image:
-    """A container image on the node.
-
-    Attributes:
-        names: digests first, then tags.
-        size: bytes.
-    """
-
-    names: tuple[str, ...]
-    size: int
-
-
-@attrs.frozen
 class SelfView:
     """What the node knows about itself at one moment.
 
@@ -74,6 +62,7 @@ class SelfView:
         runtime_version: `name://version` of the container runtime.
         images: images, in any order.
         port: where the kubelet's server listens; 0 means nowhere.
+        withheld: resources of which it could not find out how much there is.
     """
 
     pressures: tuple[Pressure, ...]
@@ -82,6 +71,7 @@ class SelfView:
     runtime_version: str
     images: tuple[Image, ...]
     port: int
+    withheld: frozenset[str] = frozenset()
 
 
 @attrs.frozen
@@ -231,7 +221,8 @@ def _set_addresses(status: Object, identity: Identity) -> None:
 
 def _set_resources(status: Object, identity: Identity, view: SelfView) -> None:
     config, host = identity.config, identity.host
-    capacity = machine.capacity(config, host, view.devices, status.get("capacity") or {})
+    known = status.get("capacity") or {}
+    capacity = machine.capacity(config, host, view.devices, known, withheld=view.withheld)
     kept = machine.reservation(config, capacity, identity.thresholds)
     status["capacity"] = capacity
     status["allocatable"] = machine.allocatable(capacity, kept, view.devices, status.get("allocatable") or {})

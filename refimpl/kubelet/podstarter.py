@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from refimpl.api.errors import Object
-from refimpl.kubelet import crashloop, podspec
+from refimpl.kubelet import crashloop, images, podspec
 from refimpl.kubelet.environment import Place, environment
 from refimpl.kubelet.podactions import Start
 from refimpl.kubelet.podrecord import PodRecord
@@ -44,6 +44,9 @@ class Starter:
         ips = sandbox.ips if sandbox else ()
         place = Place(ips, self._context.host_ips(), self._context.allocatable())
         try:
+            refused = images.refusal(start.spec)
+            if refused is not None:
+                raise refused
             env = await environment(self._context.client, pod, start.spec, place)
             run = await self._runtime.start_container(pod, start.spec, start.attempt, env)
         except StartFailure as failure:

@@ -120,7 +120,7 @@ class PodWorkers:
     async def sync(self, record: PodRecord) -> None:
         """One look at a pod."""
         if record.rejected:
-            self._finish_rejected(record)
+            await self._finish_rejected(record)
         elif record.stop is not None:
             await self._end(record, record.stop)
         elif not self._context.runtime_errors():
@@ -212,7 +212,11 @@ class PodWorkers:
         else:
             self._context.statuses.set(record.pod, final)
 
-    def _finish_rejected(self, record: PodRecord) -> None:
+    async def _finish_rejected(self, record: PodRecord) -> None:
+        """Clears away what an earlier run of the kubelet had started of a pod that is not taken any more."""
+        if self._runtime.sandbox(record.uid) is not None:
+            await self._stopper.stop_pod(record, StopOrder(Ending(), podspec.spec_grace(record.pod)))
+            await self._runtime.remove_sandbox(record.uid)
         record.over = record.reclaimed = True
         if record.in_api:
             self._context.statuses.nudge(record.uid)

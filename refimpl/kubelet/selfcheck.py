@@ -14,18 +14,22 @@ from refimpl.clock import Clock
 from refimpl.kubelet import eviction
 from refimpl.kubelet.capacity import Device
 from refimpl.kubelet.eviction import EvictionState, Observations
-from refimpl.kubelet.nodestatus import Identity, Image, SelfView
+from refimpl.kubelet.nodestatus import Identity, SelfView
 from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
 from refimpl.kubelet.stats import StatsProvider
 
 RUNTIME_LIMIT: Final = 30.0
 """Seconds without an answer after which the runtime counts as down."""
 
+PLEG_LIMIT: Final = 180.0
+"""Seconds without a look at all containers after which they count as unwatched."""
+
 SHUTTING_DOWN: Final = "node is shutting down"
 NOT_CHECKED: Final = "container runtime status check may not have completed yet"
 
 
 _NO_DEVICES: Final[Mapping[str, Device]] = {}
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def runtime_errors(checked: float | None, now: float, error: str) -> list[str]:
@@ -38,9 +42,19 @@ def runtime_errors(checked: float | None, now: float, error: str) -> list[str]:
     """
     if checked is None:
         return [NOT_CHECKED] if not error else [error]
-    if now - checked > RUNTIME_LIMIT:
-        return ["container runtime is down"]
-    return [error] if error else []
+    silent = now - checked
+    found = ["container runtime is down"] if silent > RUNTIME_LIMIT else []
+    if silent > PLEG_LIMIT:
+        found.append(f"PLEG is not healthy: pleg was last seen active {go_duration(silent)} ago; threshold is 3m0s")
+    return found or ([error] if error else [])
+
+
+def go_duration(seconds: float) -> str:
+    """Seconds as Go prints a duration: `3m5.25s`."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    shown = f"{rest:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{hours}h{minutes}m{shown}" if hours else f"{minutes}m{shown}" if minutes else shown
 
 
 class SelfCheck:
@@ -67,7 +81,7 @@ class SelfCheck:
         self.eviction = EvictionState()
         self.observations: Observations = {}
         self.devices = devices
-        self.images: tuple[Image, ...] = ()
+        self.withheld: set[str] = set()
         self.port = identity.config.port
         self.shutting_down = False
 
@@ -111,6 +125,7 @@ class SelfCheck:
             errors=(*self.runtime_errors(), *self.network_errors(), *([SHUTTING_DOWN] if self.shutting_down else ())),
             devices=dict(self.devices) if self.devices else _NO_DEVICES,
             runtime_version=f"{self._runtime.name}://{self._runtime.version}",
-            images=self.images,
+            images=tuple(self._runtime.images()),
+            withheld=frozenset(self.withheld) if self.withheld else _NOTHING,
             port=self.port,
         )

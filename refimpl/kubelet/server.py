@@ -136,6 +136,7 @@ def levers(control: Control) -> dict[str, Callable[[Any], None]]:
         ),
         "usage": lambda given: control.set_usage(given["namespace"], given["pod"], PodUsage(**given["usage"])),
         "runtime": lambda given: control.set_runtime_down(down=given["down"]),
+        "withhold": lambda given: control.withhold(given["resource"], on=given["on"]),
         "shutdown": lambda _: control.shut_down(),
         "network": lambda given: control.set_network(given["error"]),
     }

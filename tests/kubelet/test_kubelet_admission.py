@@ -11,6 +11,7 @@ from refimpl.kubelet import admission, predicates, resources
 from refimpl.kubelet.era import ERAS
 from refimpl.kubelet.host import MIB
 from refimpl.kubelet.podphase import phase
+from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 
@@ -237,6 +238,19 @@ async def test_a_restart_leaves_refused_pods_as_they_are(master: Master, node):
         await asyncio.sleep(30)
     assert (await master.pod())["status"] == before["status"]
     assert not master.asked("PATCH", "/pods/p1", since=at)
+
+
+async def test_a_pod_that_no_longer_fits_after_a_restart_is_refused_and_stopped(master: Master):
+    runtime = SimulatedRuntime(master.clock)
+    async with running(make_kubelet(master, runtime, node_labels={"pool": "a"})):
+        await master.bind(nodeSelector={"pool": "a"})
+        await asyncio.sleep(10)
+        assert (await outcome(master, "p1"))[0] == "Running"
+    await master.client().patch(NODES, "n1", {"metadata": {"labels": {"pool": "b"}}})
+    async with running(make_kubelet(master, runtime)):
+        await asyncio.sleep(5)
+        assert await outcome(master, "p1") == ("Failed", "NodeAffinity")
+        assert not list(runtime.sandboxes())
 
 
 async def test_a_pod_that_cannot_be_judged_is_refused_and_harms_no_other(master: Master, node, monkeypatch):

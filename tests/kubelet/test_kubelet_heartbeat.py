@@ -210,6 +210,42 @@ async def test_the_lease_goes_on_while_the_node_is_not_ready(master: Master):
         assert all(gap < 10.5 for gap in gaps(master.asked("PUT", "/leases/n1")))
 
 
+async def test_after_three_minutes_without_runtime_nobody_watches_containers(master: Master):
+    kubelet = make_kubelet(master)
+    async with running(kubelet):
+        await asyncio.sleep(30)
+        kubelet.control.set_runtime_down(down=True)
+        await asyncio.sleep(200)
+        message = (await master.node())["status"]["conditions"][-1]["message"]
+        assert message.startswith("[container runtime is down, PLEG is not healthy: pleg was last seen active 3m")
+        assert message.endswith("s ago; threshold is 3m0s]")
+
+
+async def test_a_runtime_that_is_back_is_noticed_within_five_seconds(master: Master):
+    kubelet = make_kubelet(master)
+    async with running(kubelet):
+        await asyncio.sleep(30)
+        kubelet.control.set_runtime_down(down=True)
+        await asyncio.sleep(60)
+        kubelet.control.set_runtime_down(down=False)
+        await asyncio.sleep(5.1)
+        assert not kubelet.check.runtime_errors()
+
+
+async def test_a_node_that_does_not_know_its_storage_is_not_ready_until_it_does(master: Master):
+    kubelet = make_kubelet(master)
+    kubelet.control.withhold("ephemeral-storage", on=True)
+    async with running(kubelet):
+        await asyncio.sleep(30)
+        status = (await master.node())["status"]
+        assert "ephemeral-storage" not in status["capacity"]
+        assert status["conditions"][-1]["message"] == "missing node capacity for resources: ephemeral-storage"
+        kubelet.control.withhold("ephemeral-storage", on=False)
+        await asyncio.sleep(11)
+        status = (await master.node())["status"]
+        assert (status["conditions"][-1]["status"], "ephemeral-storage" in status["capacity"]) == ("True", True)
+
+
 async def test_after_an_outage_the_lease_is_renewed_within_seven_seconds(master: Master):
     async with running(make_kubelet(master)):
         await asyncio.sleep(30)

@@ -10,7 +10,7 @@ Source of the shape: the Container Runtime Interface 1.36, reduced to what the c
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -54,6 +54,19 @@ class RuntimeStatus:
 
     error: str = ""
     network_error: str = ""
+
+
+@attrs.frozen
+class Image:
+    """A container image on the node.
+
+    Attributes:
+        names: digests first, then tags.
+        size: bytes.
+    """
+
+    names: tuple[str, ...]
+    size: int
 
 
 @attrs.frozen(kw_only=True)
@@ -189,6 +202,10 @@ class Runtime(Protocol):
         Raises:
             RuntimeUnavailable: it does not answer.
         """
+        ...
+
+    def images(self) -> Sequence[Image]:
+        """The images on the node; the same object as long as there are no others."""
         ...
 
     def sandboxes(self) -> Iterable[Sandbox]:

@@ -15,7 +15,7 @@ import contextlib
 import os
 import shutil
 import signal as signals
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ from refimpl.kubelet.runtime.base import (
     Changed,
     Container,
     ExecResult,
+    Image,
     LogOptions,
     RuntimeStatus,
     RuntimeUnavailable,
@@ -115,6 +116,10 @@ class ProcessRuntime:
     async def status(self) -> RuntimeStatus:
         """See `Runtime`."""
         return RuntimeStatus()
+
+    def images(self) -> Sequence[Image]:
+        """See `Runtime`."""
+        return ()
 
     def sandboxes(self) -> Iterable[Sandbox]:
         """See `Runtime`."""

@@ -7,7 +7,7 @@ methods at the end (exits, failing images, an outage of the runtime or of the ne
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -18,6 +18,7 @@ from refimpl.kubelet.runtime.base import (
     Changed,
     Container,
     ExecResult,
+    Image,
     LogOptions,
     RuntimeStatus,
     RuntimeUnavailable,
@@ -53,6 +54,7 @@ class SimulatedRuntime:
         start_delay: seconds between asking for a container and its start.
         name: scheme of container ids.
         version: what it says its version is.
+        images: images that it says it has.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class SimulatedRuntime:
         start_delay: float = 1.0,
         name: str = "simulated",
         version: str = "1.0.0",
+        images: tuple[Image, ...] = (),
     ) -> None:
         self.name = name
+        self._images = images
         self._clock = clock
         self._version = version
         self._start_delay = start_delay
@@ -98,6 +102,10 @@ class SimulatedRuntime:
         if self._down:
             raise RuntimeUnavailable("the simulated runtime is down")
         return self._status
+
+    def images(self) -> Sequence[Image]:
+        """See `Runtime`."""
+        return self._images
 
     def sandboxes(self) -> Iterable[Sandbox]:
         """See `Runtime`."""

@@ -39,6 +39,7 @@ class AgentSession:
         self.run_id = ""
         self.address = target.name
         self.curl = ""
+        self.fault = ""
         self._target = target
         self._seed = seed
         self._settings = settings or {}

@@ -21,6 +21,8 @@ JSON_PATCH = "application/json-patch+json"
 
 _BODY_LIMIT = 2000
 _ATTEMPTS = 5
+_PATIENCE = 60.0
+"""Seconds without an answer after which there will be none, whatever the wire says."""
 _TRANSIENT = (429, 500, 502, 503, 504)
 
 
@@ -145,18 +147,27 @@ class ApiClient:
 
     async def settle(self) -> None:
         """Waits for requests whose senders were cancelled: what they create must be known before cleaning up."""
-        while self._underway:
-            await asyncio.wait(self._underway)
+        if self._underway:
+            await asyncio.wait(self._underway, timeout=_PATIENCE)
+        for request in self._underway:
+            request.cancel()
 
     async def _send(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """Sends a request that comes to its end even when whoever sent it is cancelled.
 
         Breaking off in the middle would leave connections in disorder, and objects of which nobody knows.
+
+        Raises:
+            NoAnswer: there was none, or it takes too long.
         """
         task = asyncio.ensure_future(self._wire.send(method, target, headers, content))
         self._underway[task] = None
         task.add_done_callback(self._landed)
-        return await asyncio.shield(task)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            raise NoAnswer(f"{method} {target}: no answer within {_PATIENCE:g} s") from None
 
     def _landed(self, task: asyncio.Future[Reply]) -> None:
         del self._underway[task]

@@ -54,6 +54,7 @@ class AnySession(Protocol):
     run_id: str
     address: str
     curl: str
+    fault: str
 
     async def open(self, scenarios: Iterable[Scenario]) -> None:
         """Opens the target and finds out what it is."""
@@ -217,6 +218,7 @@ class Engine:
             left_behind=tuple(self._left),
             wall_seconds=self._took,
             longest_wait=self._longest,
+            fault=session.fault,
         )
 
     def _seen(self, entry: Entry) -> AnySeen:

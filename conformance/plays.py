@@ -21,6 +21,7 @@ class Plays(Generic[S]):
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[S]] = {}
+        self._lost: SuiteError | None = None
 
     def start(self, scenario: Scenario, play: Callable[[], Awaitable[S]], longest: float) -> None:
         """Starts one.
@@ -30,7 +31,9 @@ class Plays(Generic[S]):
             play: plays it to its end.
             longest: seconds it may take by the target's settings; the guard leaves it ample time beyond.
         """
-        task = asyncio.create_task(_guarded(scenario, play, longest * 2 + _GUARD), name=f"scenario {scenario.name}")
+        task = asyncio.create_task(
+            self._guarded(scenario, play, longest * 2 + _GUARD), name=f"scenario {scenario.name}"
+        )
         self._tasks[scenario.name] = task
 
     def started(self) -> list[str]:
@@ -52,21 +55,30 @@ class Plays(Generic[S]):
         """
         return await asyncio.shield(self._tasks[scenario.name])
 
+    def give_up(self, error: SuiteError) -> None:
+        """Ends those that still play with an error."""
+        self._lost = error
+        for task in self._tasks.values():
+            task.cancel()
+
     async def stop(self) -> None:
         """Ends those that still play."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-
-async def _guarded(scenario: Scenario, play: Callable[[], Awaitable[S]], guard: float) -> S:
-    try:
-        async with asyncio.timeout(guard):
-            return await play()
-    except TimeoutError:
-        raise SuiteError(f"scenario {scenario.name} did not end within {guard:g} s") from None
-    except Exception as error:
-        raise reason(scenario.name, error) from error
+    async def _guarded(self, scenario: Scenario, play: Callable[[], Awaitable[S]], guard: float) -> S:
+        try:
+            async with asyncio.timeout(guard):
+                return await play()
+        except TimeoutError:
+            raise SuiteError(f"scenario {scenario.name} did not end within {guard:g} s") from None
+        except asyncio.CancelledError:
+            if self._lost is None:
+                raise
+            raise self._lost from None
+        except Exception as error:
+            raise reason(scenario.name, error) from error
 
 
 def reason(name: str, error: BaseException) -> Exception:

@@ -47,6 +47,7 @@ class ReplaySession:
         self.run_id = ""
         self.address = ""
         self.curl = ""
+        self.fault = ""
         self._path = target.path
         self._history: History
 

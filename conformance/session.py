@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -28,6 +28,9 @@ from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
 from conformance.wire import NoAnswer
 
+_LAST_WORDS = 0.1
+"""Seconds after which it is known that a target which does not answer has in fact ended."""
+
 
 class Session:
     """Plays scenarios against a target.
@@ -44,6 +47,7 @@ class Session:
         self.run_id = ""
         self.address = ""
         self.curl = ""
+        self.fault = ""
         self._leader = ""
         self._target = target
         self._seed = seed
@@ -54,6 +58,7 @@ class Session:
         self._sweeps: list[asyncio.Task[list[str]]] = []
         self._ledgers: dict[str, Ledger] = {}
         self._watching: list[asyncio.Task[None]] = []
+        self._mourner: asyncio.Task[None] | None = None
 
     async def open(self, scenarios: Iterable[Scenario]) -> None:
         """Opens the target and finds out what it is and what it serves of what the scenarios need.
@@ -61,7 +66,9 @@ class Session:
         Raises:
             TargetError: the target cannot be tested.
         """
-        self.connection: Connection = await self._stack.enter_async_context(self._target.open(self._seed))
+        self.connection: Connection = await self._enter()
+        if self.connection.ended is not None:
+            self._mourner = asyncio.create_task(self._mourn(self.connection.ended), name="end of the target")
         self.address, self.curl = self.connection.address, self.connection.curl
         self._clock = SuiteClock(seed=self._seed, epoch=self.connection.epoch)
         self._log = Log(self._clock.epoch)
@@ -92,8 +99,7 @@ class Session:
         """
         chosen = {scenario.name: scenario for scenario in scenarios if not self._missing(scenario)}
         if chosen:
-            await self._prepare(list(chosen.values()))
-            self._leader = await probe.leader(self._admin)
+            await self._begin(list(chosen.values()))
         guard = imposed(chosen.values(), self.timing)
         for scenario in sorted(chosen.values(), key=lambda each: each.alone):
             if scenario.alone:
@@ -127,22 +133,48 @@ class Session:
             await self._plays.stop()
             for client in self._clients:
                 await client.settle()
-            swept = await asyncio.gather(*self._sweeps)
-            left = [line for lines in swept for line in lines]
-            ledgers = sorted(self._ledgers.items(), key=lambda item: item[0] == "")
-            if ledgers:
-                scenario_ledgers = [ledger for name, ledger in ledgers if name]
-                answers = await asyncio.gather(*(own.clean_up(self._admin, self._clock) for own in scenario_ledgers))
-                left += [line for lines in answers for line in lines]
-                left += await self._ledgers[""].clean_up(self._admin, self._clock)
-            return list(dict.fromkeys(left))
+            return [] if self.fault else await self._clean_up()
         finally:
-            for watch in self._watching:
-                watch.cancel()
-            await asyncio.gather(*self._watching, return_exceptions=True)
+            tasks = [*self._watching, *self._sweeps, *([self._mourner] if self._mourner else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for client in self._clients:
                 await client.aclose()
+            await self._leave()
+
+    async def _clean_up(self) -> list[str]:
+        """Removes everything, the run's namespace last; returns what could not be removed."""
+        swept = await asyncio.gather(*self._sweeps)
+        left = [line for lines in swept for line in lines]
+        if self._ledgers:
+            ledgers = [ledger for name, ledger in self._ledgers.items() if name]
+            answers = await asyncio.gather(*(own.clean_up(self._admin, self._clock) for own in ledgers))
+            left += [line for lines in answers for line in lines]
+            left += await self._ledgers[""].clean_up(self._admin, self._clock)
+        return list(dict.fromkeys(left))
+
+    async def _enter(self) -> Connection:
+        try:
+            return await self._stack.enter_async_context(self._target.open(self._seed))
+        except TargetError:
+            raise
+        except Exception as error:
+            raise TargetError(f"the target could not be started: {place(error)}") from error
+
+    async def _leave(self) -> None:
+        """Closes the target; what it raises is its own affair and stands in the report."""
+        try:
             await self._stack.aclose()
+        except Exception as error:  # noqa: BLE001 - whatever broke in a target must not look like a broken suite
+            self.fault = self.fault or _broke(place(error))
+
+    async def _mourn(self, ended: Callable[[], Awaitable[str]]) -> None:
+        """Ends the run when the target has ended: it would answer nothing, or from memory, for ever."""
+        self.fault = _broke(await ended())
+        for watch in self._watching:
+            watch.cancel()
+        self._plays.give_up(SuiteError(self.fault))
 
     def about(self) -> dict[str, object]:
         """What a saved history needs to be judged again."""
@@ -162,6 +194,14 @@ class Session:
 
     def _missing(self, scenario: Scenario) -> list[str]:
         return [kind.resource for kind in scenario.needs if not self.facts.served(kind)]
+
+    async def _begin(self, scenarios: list[Scenario]) -> None:
+        try:
+            await self._prepare(scenarios)
+            self._leader = await probe.leader(self._admin)
+        except (SuiteError, NoAnswer) as error:
+            await asyncio.sleep(_LAST_WORDS)
+            raise SuiteError(self.fault or str(error)) from error
 
     async def _prepare(self, scenarios: list[Scenario]) -> None:
         """The run's namespace, and a watch on everything that one of the scenarios wants recorded."""
@@ -245,6 +285,10 @@ class Session:
         client = ApiClient(self.connection.new_wire(), clock=self._clock, who=who, note=self._log.exchange)
         self._clients.append(client)
         return client
+
+
+def _broke(why: str) -> str:
+    return f"the target itself broke down: {why}"
 
 
 def feeds(kind: Kind, naming: Naming) -> list[Feed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -29,6 +29,8 @@ class Connection:
         timing: settings the target declares, by `Timing` field; the rest follows from its version.
         curl: options that make `curl` reach it, with secrets as shell variables.
         lacks: profiles of requirements that it does not claim, each with the reason.
+        ended: returns why, in one line, when the target stops before the connection is left; for targets that live and
+            die with the run. What was created in one that has ended needs no cleaning up.
     """
 
     address: str
@@ -37,6 +39,7 @@ class Connection:
     timing: Mapping[str, float] = attrs.field(factory=dict)
     curl: str = ""
     lacks: Mapping[str, str] = attrs.field(factory=dict)
+    ended: Callable[[], Awaitable[str]] | None = None
 
 
 class Target(Protocol):

@@ -109,7 +109,9 @@ class Judgement:
 
 
 def place(error: BaseException) -> str:
-    """One line on an unexpected exception: where it was raised, and what it says."""
+    """One line on an unexpected exception, the first of a group: where it was raised, and what it says."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

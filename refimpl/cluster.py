@@ -108,9 +108,15 @@ class Cluster:
         self._stop.set()
         await self._owner
 
+    async def ended(self) -> BaseException | None:
+        """Waits until the cluster has stopped and returns what failed; None when nothing did."""
+        assert self._owner is not None
+        await asyncio.wait([self._owner])
+        return None if self._owner.cancelled() else self._owner.exception()
+
     def client(self, user: User = ADMIN, *, user_agent: str = "node-contract") -> Client:
         """A client of the cluster's API in the same process."""
-        return Client(DirectTransport(self.server.handle, user), user_agent=user_agent)
+        return Client(DirectTransport(self.server.handle, user), user_agent=user_agent, timeout=None)
 
     def add_node(self, name: str, *, config: KubeletConfig | None = None, host: HostFacts | None = None) -> Node:
         """Starts a node with a simulated runtime; returns at once, before it has registered."""

@@ -36,6 +36,7 @@ def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
             "wallSeconds": round(report.wall_seconds, 3),
             "longestScenarioSeconds": report.longest_wait,
             "exitCode": report.exit_code(strict=strict),
+            "fault": report.fault,
             "leftBehind": list(report.left_behind),
         },
         "timing": dict(report.timing),

@@ -64,6 +64,7 @@ class Report:
         left_behind: objects that could not be removed.
         wall_seconds: real time it took.
         longest_wait: seconds that the target's settings impose: of the longest scenario, and of those played alone.
+        fault: how the target broke down; empty when it did not.
     """
 
     target: str
@@ -75,6 +76,7 @@ class Report:
     left_behind: tuple[str, ...] = ()
     wall_seconds: float = 0
     longest_wait: float = 0
+    fault: str = ""
 
     def counts(self) -> dict[Verdict, int]:
         """Number of cases by verdict."""
@@ -90,7 +92,7 @@ class Report:
         counts = self.counts()
         if counts.get(Verdict.FAIL) or (strict and counts.get(Verdict.WARNING)):
             return ExitCode.FAILED
-        if counts.get(Verdict.SUITE_ERROR):
+        if counts.get(Verdict.SUITE_ERROR) or self.fault:
             return ExitCode.SUITE_ERROR
         if counts.get(Verdict.NOT_EXERCISED) or not self.exercised:
             return ExitCode.NOT_EXERCISED

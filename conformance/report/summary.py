@@ -48,6 +48,8 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
     ]
     if not interrupted and not report.exercised:
         lines.append("nothing was exercised: this run says nothing about the target")
+    if report.fault:
+        lines.append(report.fault)
     lines += [f"left behind: {line}" for line in report.left_behind]
     if report.left_behind:
         lines.append(f"to remove it: node-contract cleanup --run-id {report.run_id}")

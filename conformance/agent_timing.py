@@ -12,6 +12,16 @@ _MONITORING_PERIOD = 10.0
 _RUNTIME_LIMIT = 30.0
 _SHORTEST_GRACE = 40.0
 _LONGEST_REFLECTOR_RETRY = 60.0
+_RUNTIME_CHECK = 5.0
+_WATCHED_CONTAINERS = 180.0
+_ACKNOWLEDGED = 5.0
+_REQUESTS_PER_POD = 0.4
+_STATUS_SYNC = 10.0
+_POD_SYNC = 60.0
+_RELIST = 2.0
+_SHORTEST_KILL = 2.0
+_FIRST_BACKOFF = 10.0
+_MANIFEST_CHECK = 20.0
 
 
 @attrs.frozen
@@ -22,7 +32,10 @@ class AgentTiming:
         node_status_update_frequency: U, pause between two looks at the node's own status.
         node_status_report_frequency: R, after which an unchanged status is written again.
         node_lease_duration_seconds: L, duration of the Lease.
+        max_container_restart_period: longest pause before a crashing container is started again.
         startup: what an agent may take from its start to its first request.
+        container_startup: what a container may take from the decision to start it until it is reported to run; its
+            image is on the node.
         slack: for requests, scheduling and ticks that do not start at the same moment.
         jitter: fraction by which a tick may be longer than its period.
         clock_skew: how far the agent's clock may be from the suite's.
@@ -31,7 +44,9 @@ class AgentTiming:
     node_status_update_frequency: float = 10
     node_status_report_frequency: float = 300
     node_lease_duration_seconds: float = 40
+    max_container_restart_period: float = 300
     startup: float = 15
+    container_startup: float = 20
     slack: float = 1
     jitter: float = 0.04
     clock_skew: float = 2
@@ -105,3 +120,68 @@ class AgentTiming:
     def status_without_lease(self) -> Window:
         """A status follows the one before, where no Lease tells that the node lives: half of a master's patience."""
         return Window(0, _SHORTEST_GRACE / 2)
+
+    def unwatched_containers(self) -> Window:
+        """The node says that nobody watches its containers, after its runtime stopped to answer."""
+        return Window(0, _WATCHED_CONTAINERS + self.status_tick().latest)
+
+    def runtime_regained(self) -> Window:
+        """The node is ready, after its runtime answers again."""
+        return Window(0, _RUNTIME_CHECK + self.slack + self.status_tick().latest)
+
+    def pod_acknowledged(self, pods: int = 1) -> Window:
+        """A pod's status is written for the first time, after it was bound together with others."""
+        return Window(0, _ACKNOWLEDGED + _REQUESTS_PER_POD * pods + self.slack)
+
+    def pod_running(self, pods: int = 1) -> Window:
+        """A pod is reported to run, after it was bound together with others."""
+        return Window(0, self.pod_acknowledged(pods).latest + self.container_startup)
+
+    def pod_repaired(self, pods: int = 1) -> Window:
+        """A status that somebody else overwrote is put right, on a node with so many pods."""
+        return Window(0, _STATUS_SYNC + _REQUESTS_PER_POD * pods + self.slack)
+
+    def pod_idle(self) -> float:
+        """Long enough for a look at every pod, were it written at each."""
+        return 2 * _POD_SYNC
+
+    def container_killed(self, grace: float) -> Window:
+        """A container that does not end by itself is killed, after its end was asked for with so many seconds."""
+        due = max(grace, _SHORTEST_KILL)
+        return Window(due - self.slack, due + _ACKNOWLEDGED + self.slack)
+
+    def pod_removed(self, grace: float = 0, pods: int = 1) -> Window:
+        """The object of a pod is removed, after its deletion was asked for together with that of others."""
+        latest = self.container_killed(grace).latest + _STATUS_SYNC + self.pod_acknowledged(pods).latest
+        return Window(0, latest)
+
+    def exit_noticed(self) -> Window:
+        """The end of a container is reported, after it ended."""
+        return Window(0, _RELIST + self.pod_acknowledged().latest)
+
+    def restarted(self, crashes: int) -> Window:
+        """A container is started again after crash number `crashes` (the first is 1), which was not long ago.
+
+        The first restart is immediate. Later ones may come late by one more look at the pod.
+        """
+        if crashes <= 1:
+            return Window(0, self.exit_noticed().latest + self.container_startup)
+        due = min(_FIRST_BACKOFF * 2 ** (crashes - 2), self.max_container_restart_period)
+        # Both ends of the pause are told in whole seconds.
+        return Window(due - self.slack, due * 1.5 + 1.5 * _POD_SYNC + self.container_startup)
+
+    def forgiven(self) -> float:
+        """A run longer than this ends a series of crashes."""
+        return 2 * self.max_container_restart_period + self.slack
+
+    def evicted(self, pods: int = 1) -> Window:
+        """So many pods are evicted one after the other, after a hard threshold was crossed."""
+        return Window(0, pods * (_MONITORING_PERIOD + self.container_killed(0).latest) + self.pod_acknowledged().latest)
+
+    def eviction_round(self) -> float:
+        """Two evictions are at least this far apart."""
+        return _MONITORING_PERIOD / 2
+
+    def manifest_read(self) -> Window:
+        """A static pod comes or goes, after its file did."""
+        return Window(0, _MANIFEST_CHECK + self.pod_running().latest)

@@ -84,6 +84,10 @@ class AgentStage:
         )
         return there and leased and await self.until(self.is_ready, within=timing.ready().latest)
 
+    def can(self, ability: str) -> bool:
+        """Whether the agent's driver declares an ability."""
+        return ability in self.facts.abilities
+
     def is_ready(self) -> bool:
         """Whether the agent's Node says that it is Ready."""
         conditions = ((self.node or {}).get("status") or {}).get("conditions") or []
@@ -103,6 +107,19 @@ class AgentStage:
             "spec": {"nodeName": self.node_name, **spec},
         }
         return await self.create(POD, body)
+
+    def pod_state(self, role: str) -> Object | None:
+        """A pod as last seen."""
+        return self.current(POD, self.naming.name(role))
+
+    def phase(self, role: str) -> str:
+        """The phase a pod was last seen in; empty when it is gone or was never there."""
+        return str(((self.pod_state(role) or {}).get("status") or {}).get("phase") or "")
+
+    async def delete_pod(self, role: str, *, grace: int | None = None) -> Any:
+        """Deletes a pod, as a user would, and marks `ROLE deleted`."""
+        self.mark(f"{role} deleted", grace=grace)
+        return await self.delete(POD, self.naming.name(role), grace=grace)
 
     async def patch(self, kind: Kind, name: str, body: Any, *, content_type: str = MERGE, subresource: str = "") -> Any:
         """Patches an object, as some other part of the cluster would."""

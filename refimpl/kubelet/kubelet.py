@@ -227,7 +227,7 @@ class Kubelet:
         self.check = SelfCheck(self.identity, clock, self.runtime, self._stats, self._devices)
         self.check.port = self.port
         self.nodes = Informer(client, NODES, clock, field_selector=f"metadata.name={self.name}")
-        self.pods = Informer(client, PODS, clock, field_selector=f"spec.nodeName={self.name}")
+        self.pods = Informer(client, PODS, clock, field_selector=pod_selector(self.name))
         self._shutdown_asked = asyncio.Event()
         self._build_heartbeat()
         self._build_pods()
@@ -347,6 +347,11 @@ class Kubelet:
             if (record.namespace, record.name) == (namespace, name) and not record.over:
                 return record.uid
         raise KeyError(f"{namespace}/{name}")
+
+
+def pod_selector(node: str) -> str:
+    """Which pods a node asks for: those that are bound to it."""
+    return f"spec.nodeName={node}"
 
 
 def _check_reservations(identity: Identity) -> None:

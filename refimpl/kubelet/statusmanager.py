@@ -66,7 +66,8 @@ def start_time(before: Object, status: Object, now: str) -> str:
 
 def same(known: Object, status: Object) -> bool:
     """Whether the kubelet's part of a status is what is known already; foreign conditions do not count."""
-    return _own_part(known) == _own_part(status)
+    added = {key: value for key, value in known.items() if key in _DERIVED and key not in status}
+    return _own_part(known) == _own_part({**status, **added})
 
 
 def merged(known: Object, status: Object) -> Object:
@@ -99,6 +100,9 @@ def legal(known: Object, status: Object, policy: str) -> bool:
                 return False
     return True
 
+
+_DERIVED: Final = ("podIPs",)
+"""Fields that the master fills in where the kubelet is too old to know them."""
 
 _FOREIGN_FIELDS: Final = ("nominatedNodeName", "ephemeralContainerStatuses", "resize", "resourceClaimStatuses")
 

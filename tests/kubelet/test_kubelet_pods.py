@@ -382,6 +382,17 @@ async def test_in_1_5_the_status_is_put_as_a_whole(master: Master):
     assert [entry["type"] for entry in pod["status"]["conditions"]] == ["Initialized", "Ready", "PodScheduled"]
 
 
+async def test_in_1_5_what_a_newer_master_adds_is_no_reason_to_write_again(master: Master):
+    async with running(make_kubelet(master, era="1.5")):
+        await asyncio.sleep(5)
+        await master.bind()
+        await asyncio.sleep(10)
+        assert (await master.pod())["status"]["podIPs"]
+        since = master.clock.monotonic()
+        await asyncio.sleep(60)
+        assert not master.asked("PUT", STATUS, since=since)
+
+
 async def test_the_master_may_send_a_foreign_pod_and_it_is_left_alone(master: Master, node):
     foreign = await master.bind("p1", node="n2")
     node.manager.handle(None, {"kind": "Pod", "apiVersion": "v1", **foreign})

@@ -156,7 +156,7 @@ class Driver(abc.ABC):
         raise _cannot("see its machine go down")
 
     async def manifest(self, name: str, pod: Mapping[str, Any] | None) -> None:
-        """Puts a static pod where the agent looks for some (`has_manifests`), or takes it away; before the start, too."""
+        """Gives the agent the manifest of a static pod (`has_manifests`), or takes it away; before the start, too."""
         raise _cannot("run static pods")
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
@@ -32,6 +31,8 @@ T = TypeVar("T")
 VIRTUAL_EPOCH = datetime(2018, 7, 2, 2, 11, 27, tzinfo=UTC)
 """Where virtual time starts: the creation time of the node in the article the project began with."""
 
+_UUID_MASK = ~((0xF << 76) | (0x3 << 62))
+_UUID_VERSION_4 = (4 << 76) | (2 << 62)
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -46,6 +47,7 @@ class Clock:
     def __init__(self, *, epoch: datetime | None = None, seed: int | None = None) -> None:
         self.random = random.Random(seed)
         self._epoch = epoch
+        self._stamped = (-1.0, "")
         if epoch is None:
             self._epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
@@ -65,7 +67,10 @@ class Clock:
 
     def timestamp(self) -> str:
         """Now as the API writes `Time`: RFC 3339, whole seconds, `Z`."""
-        return format_time(self.now())
+        now = asyncio.get_running_loop().time()
+        if now != self._stamped[0]:
+            self._stamped = (now, format_time(self.now()))
+        return self._stamped[1]
 
     def micro_timestamp(self) -> str:
         """Now as the API writes `MicroTime`: RFC 3339, six fractional digits, `Z`."""
@@ -77,7 +82,8 @@ class Clock:
 
     def uid(self) -> str:
         """A fresh random UUID (version 4) in text form."""
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        text = f"{self.random.getrandbits(128) & _UUID_MASK | _UUID_VERSION_4:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def name_suffix(self, length: int = 5) -> str:
         """Random characters for `generateName`, from Kubernetes' alphabet without vowels and look-alikes."""
@@ -90,12 +96,16 @@ class Clock:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 with whole seconds, UTC, as `metav1.Time` is written."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
+    return _in_utc(moment).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def format_micro_time(moment: datetime) -> str:
     """RFC 3339 with six fractional digits, UTC, as `metav1.MicroTime` is written."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return _in_utc(moment).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def parse_time(text: str) -> datetime:

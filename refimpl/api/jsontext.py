@@ -25,6 +25,7 @@ _KEY: Final = "looking for beginning of object key string"
 _VALUE: Final = "looking for beginning of value"
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 class JsonError(ValueError):
@@ -94,6 +95,8 @@ def has_duplicates(body: bytes, value: Any) -> bool:
         value: what it decodes to.
     """
     if not isinstance(value, dict | list):
+        return False
+    if _encode(value) == body:
         return False
     # Without blanks before colons, every key is followed by `":`, so counting tells; whatever else has such a pair of
     # characters (a string) only costs the closer look.

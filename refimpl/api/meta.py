@@ -42,7 +42,7 @@ def key(obj: Object) -> str:
 
 def labels(obj: Object) -> Mapping[str, str]:
     """`metadata.labels`."""
-    return metadata(obj).get("labels") or {}
+    return (obj.get("metadata") or {}).get("labels") or {}
 
 
 def annotations(obj: Object) -> Mapping[str, str]:
@@ -52,7 +52,7 @@ def annotations(obj: Object) -> Mapping[str, str]:
 
 def is_terminating(obj: Object) -> bool:
     """Whether deletion has been asked for and not finished."""
-    return bool(metadata(obj).get("deletionTimestamp"))
+    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
 
 
 def finalizers(obj: Object) -> Sequence[str]:
@@ -73,7 +73,10 @@ def owners(obj: Object) -> Sequence[OwnerReference]:
 
 def controller_of(obj: Object) -> OwnerReference | None:
     """The owner reference whose owner manages the object, or None: at most one has `controller: true`."""
-    return next((owner for owner in owners(obj) if owner.get("controller")), None)
+    for owner in owners(obj):
+        if owner.get("controller"):
+            return owner
+    return None
 
 
 def is_controlled_by(obj: Object, owner: Object) -> bool:
@@ -108,7 +111,10 @@ def conditions(obj: Object) -> Sequence[Condition]:
 
 def find_condition(among: Iterable[Condition], wanted: str) -> Condition | None:
     """The condition of a type, or None."""
-    return next((condition for condition in among if condition.get("type") == wanted), None)
+    for condition in among:
+        if condition.get("type") == wanted:
+            return condition
+    return None
 
 
 def condition(obj: Object, wanted: str) -> Condition | None:
@@ -118,8 +124,10 @@ def condition(obj: Object, wanted: str) -> Condition | None:
 
 def condition_status(obj: Object, wanted: str) -> str:
     """`True`, `False` or `Unknown`; empty when there is no such condition."""
-    found = condition(obj, wanted)
-    return str(found.get("status") or "") if found else ""
+    for found in (obj.get("status") or {}).get("conditions") or ():
+        if found.get("type") == wanted:
+            return str(found.get("status") or "")
+    return ""
 
 
 def is_true(obj: Object, wanted: str) -> bool:

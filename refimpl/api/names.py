@@ -9,6 +9,7 @@ values are spoken of in bytes, those of object names in characters.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -84,6 +85,7 @@ def dns1123_subdomain(text: str) -> tuple[str, ...]:
     return _checked(text, _MAX_SUBDOMAIN, "characters", _SUBDOMAIN_RE, _SUBDOMAIN_RULE)
 
 
+@lru_cache(maxsize=4096)
 def dns1123_label(text: str) -> tuple[str, ...]:
     """What is wrong with a name such as a namespace's or container's: no dots, at most 63."""
     return _checked(text, _MAX_LABEL, "characters", _LABEL_RE, _LABEL_RULE)
@@ -94,6 +96,7 @@ def dns1035_label(text: str) -> tuple[str, ...]:
     return _checked(text, _MAX_LABEL, "characters", _DNS1035_RE, _DNS1035_RULE)
 
 
+@lru_cache(maxsize=4096)
 def qualified_name(text: str) -> tuple[str, ...]:
     """What is wrong with a key of a label, an annotation, a taint or a resource: `[prefix/]name`."""
     prefix, slash, name = text.rpartition("/")
@@ -113,6 +116,7 @@ def qualified_name(text: str) -> tuple[str, ...]:
     return tuple(wrong)
 
 
+@lru_cache(maxsize=4096)
 def label_value(text: str) -> tuple[str, ...]:
     """What is wrong with a label's or taint's value: empty, or at most 63 of letters, digits, `-`, `_`, `.`."""
     return _checked(text, _MAX_LABEL, "bytes", _LABEL_VALUE_RE, _LABEL_VALUE_RULE)

@@ -92,11 +92,7 @@ def canonical_milli(value: str | float) -> str:
     Raises:
         QuantityError: the value is no quantity.
     """
-    parsed = of(value)
-    exponent = parsed.amount.as_tuple().exponent
-    if isinstance(exponent, int) and exponent >= -3:
-        return parsed.text
-    return to_text(Decimal(parsed.milli_value).scaleb(-3), parsed.notation)
+    return _text_in_thousandths(value) if isinstance(value, str) else _in_thousandths(of(value))
 
 
 def value(quantity: str | float) -> int:
@@ -152,6 +148,18 @@ def to_text(amount: Decimal | int, notation: Notation = "DecimalSI") -> str:
     mantissa = int("".join(map(str, digits)) or "0")
     nanos = _scaled(mantissa, exponent + 9)
     return _to_text(-nanos if sign else nanos, notation)
+
+
+@lru_cache(maxsize=8192)
+def _text_in_thousandths(text: str) -> str:
+    return _in_thousandths(of(text))
+
+
+def _in_thousandths(parsed: Quantity) -> str:
+    exponent = parsed.amount.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -3:
+        return parsed.text
+    return to_text(Decimal(parsed.milli_value).scaleb(-3), parsed.notation)
 
 
 @lru_cache(maxsize=8192)

@@ -53,8 +53,11 @@ class Requirement:
     def matches(self, labels: Labels) -> bool:
         """Whether the labels satisfy the condition."""
         value = labels.get(self.key)
-        match self.operator:
-            case "=" | "in":
+        operator = self.operator
+        if operator == "=":
+            return value == self.values[0]
+        match operator:
+            case "in":
                 return value is not None and value in self.values
             case "!=" | "notin":
                 return value is None or value not in self.values
@@ -63,7 +66,7 @@ class Requirement:
             case "!":
                 return value is None
             case "gt" | "lt":
-                return value is not None and compares(value, self.operator, self.values[0])
+                return value is not None and compares(value, operator, self.values[0])
 
     def __str__(self) -> str:
         match self.operator:
@@ -112,7 +115,10 @@ class LabelSelector:
         if self.nothing:
             return False
         present = labels or {}
-        return all(requirement.matches(present) for requirement in self.requirements)
+        for requirement in self.requirements:  # noqa: SIM110 - asked for every object of a list: no generator
+            if not requirement.matches(present):
+                return False
+        return True
 
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))

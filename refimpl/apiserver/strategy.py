@@ -153,6 +153,10 @@ class Strategy:
     def default(self, obj: Object) -> None:
         """Fills in defaults, on create and on every write."""
 
+    def default_changed(self, old: Object, new: Object) -> None:
+        """Fills in defaults of an object that is to replace another; kinds may leave alone what has not changed."""
+        self.default(new)
+
     def counted(self, obj: Object) -> object:
         """The part of an object whose change raises `metadata.generation`."""
         return obj.get("spec")

@@ -190,7 +190,7 @@ def storage_precondition(call: Call, wanted: str, found: str) -> str:
 def prepare(ctx: Context, call: Call, old: Object, new: Object) -> None:
     """Defaults, admission, the kind's own preparation, validation, generation."""
     strategy = call.strategy
-    strategy.default(new)
+    strategy.default_changed(old, new)
     admission.admit(ctx, old, new)
     if ctx.subresource:
         strategy.prepare_for_status_update(ctx, old, new)

@@ -53,18 +53,20 @@ class Client:
     Args:
         transport: how requests travel.
         user_agent: sent with every request; the server records it as field manager.
-        timeout: seconds to wait for an answer (not for the end of a watch).
+        timeout: seconds to wait for an answer (not for the end of a watch); None where one always comes.
     """
 
-    def __init__(self, transport: Transport, *, user_agent: str = "node-contract", timeout: float = 30.0) -> None:
+    def __init__(
+        self, transport: Transport, *, user_agent: str = "node-contract", timeout: float | None = 30.0
+    ) -> None:
         self._transport = transport
         self._timeout = timeout
         self._headers = {"accept": "application/json", "user-agent": user_agent}
         self._body_headers = {**self._headers, "content-type": "application/json"}
 
     def with_timeout(self, seconds: float) -> Client:
-        """A client over the same connections that waits no longer than this for an answer."""
-        client = Client(self._transport, timeout=seconds)
+        """A client over the same connections that waits no longer than this for an answer (one that waits at all)."""
+        client = Client(self._transport, timeout=None if self._timeout is None else seconds)
         client._headers, client._body_headers = self._headers, self._body_headers
         return client
 
@@ -221,12 +223,14 @@ class Client:
             headers = {**self._headers, "content-type": content_type} if content_type else self._body_headers
             request = Request(method, path, tuple((query or {}).items()), headers, msgspec.json.encode(body))
         response = await self._send(request, stream=False)
-        answer = await _collect(response)
+        answer = response.body if isinstance(response.body, bytes) else await _collect(response)
         if response.status >= 400:
             raise _error(response.status, answer)
         return _decoded(request, answer)
 
     async def _send(self, request: Request, *, stream: bool) -> Response:
+        if self._timeout is None:
+            return await self._transport.send(request, stream=stream)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._transport.send(request, stream=stream)

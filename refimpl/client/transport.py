@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import attrs
-
 from refimpl.api.http import ADMIN, Request, Response, User
 
 
@@ -49,7 +47,8 @@ class DirectTransport:
 
     async def send(self, request: Request, *, stream: bool = False) -> Response:
         """See `Transport`; the handler itself decides what is a stream."""
-        return await self._handle(attrs.evolve(request, user=self._user))
+        mine = Request(request.method, request.path, request.query, request.headers, request.body, self._user)
+        return await self._handle(mine)
 
     async def aclose(self) -> None:
         """Nothing to release."""

@@ -14,10 +14,17 @@ from refimpl.apiserver.strategy import Column, Context, FieldGetter, Strategy
 
 def field_label(path: str, default: str = "") -> FieldGetter:
     """A getter for a field selector's label: one field as text, booleans as `true` and `false`."""
-    keys = path.split(".")
+    *above, last = path.split(".")
 
     def get(obj: Object) -> str:
-        value = printing.dig(obj, keys, default)
+        found = obj
+        for key in above:
+            found = found.get(key) or {}
+        value = found.get(last)
+        if value.__class__ is str:
+            return str(value)
+        if value is None:
+            return default
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     return get

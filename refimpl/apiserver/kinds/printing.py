@@ -84,7 +84,7 @@ def dig(obj: Object, keys: Iterable[str], default: object = None) -> object:
     """The value below a sequence of keys, or the default where one of them is missing."""
     value: object = obj
     for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
+        value = value.get(key) if isinstance(value, dict) else None
         if value is None:
             return default
     return value

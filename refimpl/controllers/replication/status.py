@@ -51,7 +51,7 @@ def calculate(
     status: Object = {"replicas": len(active)}
     counts = {
         "fullyLabeledReplicas": sum(fully_labeled.matches(labels(pod)) for pod in active),
-        "readyReplicas": sum(pods.is_ready(pod) for pod in active),
+        "readyReplicas": sum(map(pods.is_ready, active)),
         "availableReplicas": sum(pods.is_available(pod, min_ready_seconds, now) for pod in active),
     }
     status |= {field: count for field, count in counts.items() if count}

@@ -23,7 +23,7 @@ def phase(pod: Object) -> str:
 
 def is_terminal(pod: Object) -> bool:
     """Succeeded or Failed: it will never run again."""
-    return phase(pod) in TERMINAL_PHASES
+    return (pod.get("status") or {}).get("phase") in TERMINAL_PHASES
 
 
 def is_active(pod: Object) -> bool:
@@ -31,7 +31,7 @@ def is_active(pod: Object) -> bool:
 
     A terminating pod does not count, so its replacement is created at once and not when it is gone at last.
     """
-    return not is_terminal(pod) and not is_terminating(pod)
+    return not is_terminating(pod) and not is_terminal(pod)
 
 
 def is_ready(pod: Object) -> bool:

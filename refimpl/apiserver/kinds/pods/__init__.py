@@ -47,6 +47,13 @@ class Pods(Kind):
         """See `Strategy`."""
         defaults.set_defaults(obj)
 
+    def default_changed(self, old: Object, new: Object) -> None:
+        """See `Strategy`: a pod's status changes often, its spec hardly ever."""
+        if new.get("spec") == old["spec"]:
+            defaults.same_address(new.setdefault("status", {}))
+        else:
+            defaults.set_defaults(new)
+
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         """A new pod is pending, whatever its status said."""
         obj["status"] = defaults.new_status(obj)

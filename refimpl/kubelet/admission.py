@@ -101,24 +101,6 @@ def out_of(short: tuple[Shortage, ...]) -> Rejection:
     return Rejection(f"OutOf{first.resource}", message, short)
 
 
-def victims(pod: Object, others: Sequence[Object], short: Iterable[Shortage]) -> list[Object] | None:
-    """Which pods must go so that a critical pod fits; None when even that would not be enough.
-
-    The least important go first, and no more of them than needed.
-    """
-    lower = [other for other in others if _may_preempt(pod, other)]
-    missing = {shortage.resource: shortage.requested + shortage.used - shortage.capacity for shortage in short}
-    chosen: list[Object] = []
-    for other in sorted(lower, key=lambda other: (resources.priority(other), _qos_rank(other))):
-        freed = {**resources.pod_requests(other), "pods": 1}
-        if any(missing[resource] > 0 and freed.get(resource, 0) > 0 for resource in missing):
-            chosen.append(other)
-            missing = {resource: amount - freed.get(resource, 0) for resource, amount in missing.items()}
-        if all(amount <= 0 for amount in missing.values()):
-            return chosen
-    return None
-
-
 def rejected_status(rejection: Rejection, pod: Object, era: Era, now: str) -> Object:
     """The status of a pod that was not taken.
 
@@ -143,12 +125,3 @@ def rejected_status(rejection: Rejection, pod: Object, era: Era, now: str) -> Ob
 def _predicate_failed(reason: str, described: str, era: Era) -> Rejection:
     message = f"Predicate {reason} failed"
     return Rejection(reason, f"{message}: {described}" if era.describes_predicates else message)
-
-
-def _may_preempt(pod: Object, other: Object) -> bool:
-    """Critical pods push out pods that are not, and less important ones."""
-    return not resources.is_critical(other) or resources.priority(other) < resources.priority(pod)
-
-
-def _qos_rank(pod: Object) -> int:
-    return ("BestEffort", "Burstable", "Guaranteed").index(resources.qos_class(pod))

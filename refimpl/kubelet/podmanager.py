@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from refimpl.api.errors import Object
 from refimpl.clock import Clock
-from refimpl.kubelet import admission, podrecord, podspec, resources
+from refimpl.kubelet import admission, podrecord, podspec, preemption, resources
 from refimpl.kubelet.admission import Rejection
 from refimpl.kubelet.era import Era
 from refimpl.kubelet.podrecord import PodRecord, StopOrder
@@ -161,11 +161,12 @@ class PodManager:
         rejection = admission.admit(pod, self._node(), others, self._pressures(), self._era)
         if rejection is None or not rejection.shortages or not resources.is_critical(pod):
             return rejection
-        victims = admission.victims(pod, others, rejection.shortages)
+        victims = preemption.victims(pod, others, rejection.shortages)
         if victims is None:
             return rejection
         for victim in victims:
-            self.end(podspec.uid_of(victim), PREEMPTING, "Preempted in order to admit critical pod", grace=0)
+            grace = podspec.spec_grace(victim)
+            self.end(podspec.uid_of(victim), PREEMPTING, "Preempted in order to admit critical pod", grace=grace)
         return None
 
     def _decide_safely(self, pod: Object) -> Rejection | None:

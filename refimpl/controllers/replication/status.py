@@ -47,12 +47,13 @@ def calculate(
     """
     min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
     fully_labeled = from_map(labels(owner["spec"]["template"]))
-    active = [pod for pod in mine if pods.is_active(pod)]
+    active = list(filter(pods.is_active, mine))
+    ready = list(filter(pods.is_ready, active))
     status: Object = {"replicas": len(active)}
     counts = {
         "fullyLabeledReplicas": sum(fully_labeled.matches(labels(pod)) for pod in active),
-        "readyReplicas": sum(map(pods.is_ready, active)),
-        "availableReplicas": sum(pods.is_available(pod, min_ready_seconds, now) for pod in active),
+        "readyReplicas": len(ready),
+        "availableReplicas": len(pods.available(ready, min_ready_seconds, now)),
     }
     status |= {field: count for field, count in counts.items() if count}
     if terminating:

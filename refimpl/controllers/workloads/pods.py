@@ -6,11 +6,12 @@ Source: kube-controller-manager 1.36 `controller_utils.go` and `pkg/api/v1/pod`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from refimpl.api.errors import Object
-from refimpl.api.meta import condition, is_terminating, is_true
+from refimpl.api.meta import condition, condition_status, is_terminating
 from refimpl.clock import parse_time
 
 TERMINAL_PHASES = ("Succeeded", "Failed")
@@ -36,7 +37,7 @@ def is_active(pod: Object) -> bool:
 
 def is_ready(pod: Object) -> bool:
     """Whether the condition Ready is True."""
-    return is_true(pod, "Ready")
+    return condition_status(pod, "Ready") == "True"
 
 
 def ready_since(pod: Object) -> datetime | None:
@@ -51,6 +52,13 @@ def available_at(pod: Object, min_ready_seconds: int) -> datetime | None:
     """When the pod will have been ready for long enough; None while it is not ready (or does not say since when)."""
     since = ready_since(pod)
     return None if since is None else since + timedelta(seconds=min_ready_seconds)
+
+
+def available(ready: Sequence[Object], min_ready_seconds: int, now: datetime) -> Sequence[Object]:
+    """Those of the ready pods that have been ready for `min_ready_seconds`."""
+    if min_ready_seconds == 0:
+        return ready
+    return [pod for pod in ready if is_available(pod, min_ready_seconds, now)]
 
 
 def is_available(pod: Object, min_ready_seconds: int, now: datetime) -> bool:

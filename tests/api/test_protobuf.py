@@ -90,7 +90,8 @@ def test_an_object_comes_back_as_it_was(api_version: str, kind: str, data: st.Da
     assert struct is not None
     meant = typed_again(struct, data.draw(objects(struct, 0)))
     body = protobuf.encode({**meant, "apiVersion": api_version, "kind": kind})
-    assert body is not None and body.startswith(MAGIC)
+    assert body is not None
+    assert body.startswith(MAGIC)
     back = protobuf.decode(body)
     assert (back.pop("apiVersion"), back.pop("kind")) == (api_version, kind)
     for named in ("kind", "apiVersion"):
@@ -108,6 +109,13 @@ def test_every_served_kind_and_its_list_have_a_binary_form() -> None:
 
 def test_a_table_has_none() -> None:
     assert protobuf.encode({"apiVersion": "meta.k8s.io/v1", "kind": "Table"}) is None
+
+
+@pytest.mark.parametrize("kind", ["APIVersions", "APIResourceList"])
+def test_discovery_of_the_core_group_has_no_version(kind: str) -> None:
+    body = protobuf.encode({"kind": kind})
+    assert body is not None
+    assert (unwrap(body).api_version, unwrap(body).kind) == ("", kind)
 
 
 def test_metadata_alone_has_one() -> None:
@@ -131,9 +139,9 @@ def test_inlined_parts_are_messages_of_their_own() -> None:
     body = protobuf.encode(pod)
     assert body is not None
     assert protobuf.decode(body)["spec"]["volumes"] == [volume]
-    spec = dict((number, value) for number, _, value in fields(unwrap(body).raw))[2]
+    spec = {number: value for number, _, value in fields(unwrap(body).raw)}[2]
     assert isinstance(spec, bytes)
-    parts = dict((number, value) for number, _, value in fields(next(value for _, _, value in fields(spec))))  # type: ignore[arg-type]
+    parts = {number: value for number, _, value in fields(next(value for _, _, value in fields(spec)))}  # type: ignore[arg-type]
     assert sorted(parts) == [1, 2]
 
 
@@ -193,7 +201,7 @@ def test_an_object_in_an_object_may_have_an_envelope() -> None:
         (b"k8s\x00", "empty body"),
         (b"k8s\x00\n\xff", "unexpected EOF"),
         (wrap("v1", "Node", b"\n\x04\n\x09a"), "unexpected EOF"),
-        (wrap("v1", "Node", b"\x08\x01"), "proto: wrong wireType = 0 for field 1"),
+        (wrap("v1", "Node", b"\x08\x01"), "proto: wrong wireType = 0 for field ObjectMeta"),
         (wrap("v1", "Node", b"\x00\x01"), "proto: Node: illegal tag 0 (wire type 0)"),
         (wrap("v1", "Node", b"\xff" * 11), "proto: integer overflow"),
     ],

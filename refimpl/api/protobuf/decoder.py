@@ -36,18 +36,18 @@ class _Plan:
     Attributes:
         name: of the Go type, for errors.
         fields: what to do with a field, by what stands before its value.
-        wire_types: expected wire type by number.
+        names: Go name of each field, by number.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.fields: dict[int, tuple[int, Put]] = {}
-        self.wire_types: dict[int, int] = {}
+        self.names: dict[int, str] = {}
 
-    def add(self, number: int, wire_type: int, put: Put) -> None:
+    def add(self, number: int, name: str, wire_type: int, put: Put) -> None:
         """One more field."""
         self.fields[number << 3 | wire_type] = (wire_type, put)
-        self.wire_types[number] = wire_type
+        self.names[number] = name
 
 
 def decode_struct(struct: Struct, data: bytes) -> Object:
@@ -95,8 +95,8 @@ def _unknown(plan: _Plan, data: bytes, key: int, at: int) -> int:
     number, wire_type = key >> 3, key & 7
     if not number:
         raise WireError(f"proto: {plan.name}: illegal tag {number} (wire type {key})")
-    if number in plan.wire_types:
-        raise WireError(f"proto: wrong wireType = {wire_type} for field {number}")
+    if number in plan.names:
+        raise WireError(f"proto: wrong wireType = {wire_type} for field {plan.names[number]}")
     return skip(data, at, wire_type)
 
 
@@ -115,24 +115,34 @@ def _add(plan: _Plan, path: tuple[int, ...], name: str, kind: Type, place: Place
         inner = plan.fields.get(number << 3 | LENGTH)
         below = inner[1].plan if inner is not None and isinstance(inner[1], _Embedded) else _Plan(plan.name)
         _add(below, path[1:], name, kind, place)
-        plan.add(number, LENGTH, _Embedded(below))
+        plan.add(number, _go_name(name, kind), LENGTH, _Embedded(below))
         return
+    wire_type, put = _reader(name, kind, place)
+    plan.add(number, _go_name(name, kind), wire_type, put)
+    if isinstance(kind, ListOf) and wire_type == VARINT:
+        # Numbers may come packed, all in one field.
+        plan.fields[number << 3 | LENGTH] = (LENGTH, _put_packed(name, _value(kind.item)[1]))
+
+
+def _go_name(name: str, kind: Type) -> str:
+    return kind.go_name if name == "metadata" and isinstance(kind, Struct) else name[:1].upper() + name[1:]
+
+
+def _reader(name: str, kind: Type, place: Place) -> tuple[int, Put]:
+    """Wire type of a field, and what to do with its value."""
     match kind:
         case ListOf(item) if place.wrapped:
-            plan.add(number, LENGTH, _put_value(name, _wrapped(item)))
+            return LENGTH, _put_value(name, _wrapped(item))
         case ListOf(item):
             wire_type, value = _value(item)
-            plan.add(number, wire_type, _put_item(name, value))
-            if wire_type == VARINT:
-                # Numbers may come packed, all in one field.
-                plan.fields[number << 3 | LENGTH] = (LENGTH, _put_packed(name, value))
+            return wire_type, _put_item(name, value)
         case MapOf(item):
-            plan.add(number, LENGTH, _put_entry(name, item, place))
+            return LENGTH, _put_entry(name, item, place)
         case Struct():
-            plan.add(number, LENGTH, _put_struct(name, kind))
+            return LENGTH, _put_struct(name, kind)
         case _:
             wire_type, value = _value(kind)
-            plan.add(number, wire_type, _put_value(name, value))
+            return wire_type, _put_value(name, value)
 
 
 class _Embedded:
@@ -178,7 +188,7 @@ def _put_packed(name: str, value: Value) -> Put:
 
 def _put_entry(name: str, item: Type, place: Place) -> Put:
     plan = _Plan("map entry")
-    plan.add(1, LENGTH, _put_value("key", _text))
+    plan.add(1, "key", LENGTH, _put_value("key", _text))
     _add(plan, (2,), "value", item, place)
     zero = _zero(item)
 
@@ -200,7 +210,7 @@ def _zero(kind: Type) -> Callable[[], Any]:
 def _wrapped(item: Type) -> Value:
     plan = _Plan("list")
     wire_type, value = _value(item)
-    plan.add(1, wire_type, _put_item("items", value))
+    plan.add(1, "items", wire_type, _put_item("items", value))
 
     def decode(data: Any) -> list[Any]:
         holder: Object = {"items": []}

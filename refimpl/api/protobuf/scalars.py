@@ -87,7 +87,7 @@ def encode_quantity(text: str | float) -> bytes:
 
 def decode_quantity(data: bytes) -> str:
     """The text of a `Quantity`."""
-    return next((_text(value) for number, _, value in fields(data) if number == 1), "") or "0"
+    return next((_text(value) for number, _, value in fields(data) if number == 1), "")
 
 
 def encode_int_or_string(value: int | str) -> bytes:

@@ -92,7 +92,11 @@ def struct(name: str) -> Struct:
 
 @cache
 def of_kind(api_version: str, kind: str) -> Struct | None:
-    """The type of objects with this `apiVersion` and `kind`, or None when they have no binary form."""
+    """The type of objects with this `apiVersion` and `kind`, or None when they have no binary form.
+
+    Discovery answers of the core group have no `apiVersion`.
+    """
+    api_version = api_version or "v1"
     found = schema.of_kind(api_version, kind)
     if found is None:
         group, _, version = api_version.rpartition("/")

@@ -22,6 +22,7 @@ _RELIST = 2.0
 _SHORTEST_KILL = 2.0
 _FIRST_BACKOFF = 10.0
 _MANIFEST_CHECK = 20.0
+_TIMESTAMP = 1.0
 
 
 @attrs.frozen
@@ -55,6 +56,11 @@ class AgentTiming:
     def renew_interval(self) -> float:
         """r, pause between two renewals of the Lease: a quarter of its duration."""
         return self.node_lease_duration_seconds / 4
+
+    @property
+    def apart(self) -> float:
+        """Seconds between two moments whose timestamps, of whole seconds, must differ."""
+        return _TIMESTAMP * 1.1
 
     def registered(self) -> Window:
         """The Node is created, after the agent's start."""

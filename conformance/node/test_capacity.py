@@ -24,6 +24,8 @@ from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Unsupported, Violation
 
+CHANGED = {"cpu": "250m", "memory": "50Mi"}
+"""How much more is reserved at the second start."""
 PAGES = "hugepages-"
 GPU = "alpha.kubernetes.io/nvidia-gpu"
 EPHEMERAL_STORAGE = 8
@@ -148,6 +150,20 @@ def test_reservations_are_taken_off(seen: AgentSeen) -> Iterator[Violation]:
         kept["ephemeral-storage"] += int(storage * STORAGE_KEPT / 100)
     want = _kept(capacity, **{name.replace("-", "_"): value for name, value in kept.items()})
     yield from _differences(seen, _resources(node, "allocatable"), want)
+
+
+@judges("N-X-12", reads=agent_flags)
+def test_new_reservations_hold_from_the_restart_on(seen: AgentSeen) -> Iterator[Violation]:
+    starts = seen.marks("agent starts")
+    if len(starts) < 2:
+        raise NotExercised("the agent was not started with other reservations", about=seen.node_name)
+    window = seen.timing.registered().latest + seen.timing.status_tick().latest
+    before, after = seen.node.state_at(starts[1].at), seen.node.state_at(starts[1].at + window)
+    for name, more in CHANGED.items():
+        was = amount(_resources(before, "allocatable").get(name))
+        got = amount(_resources(after, "allocatable").get(name))
+        if was is None or got != was - (amount(more) or 0):
+            yield Violation(want=f"{more} of {name} less than {was}", got=f"{got}", about=seen.node_name)
 
 
 @judges("N-ALC-03", reads=agent_start)

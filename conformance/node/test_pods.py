@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from conformance.drive.scenarios.agent_pods import (
@@ -15,6 +15,7 @@ from conformance.drive.scenarios.agent_pods import (
     agent_pods,
 )
 from conformance.judge import agent_pods as pods
+from conformance.judge import pod_lives
 from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_requests import WRITES, since
 from conformance.judge.conditions import all_conditions, condition, status, turned
@@ -182,43 +183,13 @@ def _lacking(seen: AgentSeen, state: Object) -> Iterator[str]:
 @judges("N-POD-05", reads=agent_pods)
 def test_times_of_a_pod_stay(seen: AgentSeen) -> Iterator[Violation]:
     for role in BOUND:
-        yield from moved(seen, role)
-
-
-def moved(seen: AgentSeen, role: str) -> Iterator[Violation]:
-    """Times of a pod that changed without a reason."""
-    about = seen.naming.name(role)
-    pods.first_report(seen, role)
-    for event in seen.pod(role).events:
-        before, after = pods.status(event.before).get("startTime"), pods.status(event.after).get("startTime")
-        if before and event.after and before != after:
-            yield Violation(want=f"startTime {before} for good", got=f"{after}", at=event.at, about=about)
-        was, now = all_conditions(event.before), all_conditions(event.after)
-        for kind in was.keys() & now.keys():
-            turn = was[kind]["status"] != now[kind]["status"]
-            kept = was[kind].get("lastTransitionTime") == now[kind].get("lastTransitionTime")
-            if not turn and not kept and was[kind].get("lastTransitionTime"):
-                got = f"{dict(was[kind])} became {dict(now[kind])}"
-                yield Violation(want=f"lastTransitionTime of {kind} kept", got=got, at=event.at, about=about)
+        yield from pod_lives.moved(seen, role)
 
 
 @judges("N-POD-06", reads=agent_pods)
 def test_a_phase_never_goes_back(seen: AgentSeen) -> Iterator[Violation]:
     for role in ("done", *(role for role in BOUND if role != "meddled")):
-        yield from gone_back(seen, role)
-
-
-ORDER: Mapping[str, int] = {"": 0, "Pending": 0, "Running": 1, "Succeeded": 2, "Failed": 2}
-
-
-def gone_back(seen: AgentSeen, role: str) -> Iterator[Violation]:
-    """Phases of a pod that came after a later one."""
-    pods.last(seen, role)
-    for event in seen.pod(role).events:
-        before, after = pods.phase(event.before), pods.phase(event.after)
-        if event.before and event.after and before != after and ORDER[after] <= ORDER[before]:
-            want = f"no other phase after {before}" if before in pods.TERMINAL else f"no phase before {before}"
-            yield Violation(want=want, got=after, at=event.at, about=seen.naming.name(role))
+        yield from pod_lives.gone_back(seen, role)
 
 
 @judges("N-POD-12", reads=agent_pods)

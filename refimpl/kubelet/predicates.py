@@ -39,8 +39,9 @@ def shortages(pod: Object, node: Object, others: Iterable[Object]) -> Iterator[S
     """
     allocatable = resources.amounts((node.get("status") or {}).get("allocatable"))
     used = resources.total_requests(others)
-    if used["pods"] + 1 > allocatable.get("pods", 0):
-        yield Shortage("pods", 1, used["pods"], allocatable.get("pods", 0))
+    one_more = Shortage("pods", 1, used["pods"], allocatable.get("pods", 0))
+    if not has_room(one_more):
+        yield one_more
     for resource, requested in ordered_requests(pod):
         if resources.is_extended(resource) and resource not in allocatable:
             continue

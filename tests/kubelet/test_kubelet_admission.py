@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.api.resources import NODES, PODS, PRIORITYCLASSES
-from refimpl.kubelet import admission, predicates, resources
+from refimpl.kubelet import admission, predicates, preemption, resources
 from refimpl.kubelet.era import ERAS
 from refimpl.kubelet.host import MIB
 from refimpl.kubelet.podphase import phase
+from refimpl.kubelet.predicates import Shortage
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
@@ -287,6 +288,24 @@ def test_requests_are_the_larger_of_running_and_initializing():
         overhead={"cpu": "10m"},
     )
     assert resources.pod_requests(pod) == {"cpu": 3310, "memory": 10}
+
+
+def test_preemption_takes_few_and_the_least_assured():
+    short = [Shortage("cpu", requested=3000, used=2500, capacity=4000)]
+    small, large = pod_of(container(cpu="200m")), pod_of(container(cpu="2"))
+    free = pod_of(container())
+    assured = pod_of({"name": "c", "resources": {"limits": {"cpu": "3", "memory": "1Gi"}, "requests": {"cpu": "3"}}})
+    assert preemption.victims(pod_of(), [small, large, free], short) == [large]
+    assert preemption.victims(pod_of(), [assured, free, small, large], short) == [large]
+    assert preemption.victims(pod_of(), [assured, small], short) == [assured]
+    assert preemption.victims(pod_of(), [small, free], short) is None
+
+
+def test_a_critical_pod_is_not_pushed_out_by_its_equal():
+    short = [Shortage("pods", requested=1, used=10, capacity=10)]
+    critical = pod_of(priority=2000000000)
+    assert preemption.victims(critical, [critical], short) is None
+    assert preemption.victims(pod_of(priority=2000001000), [critical], short) == [critical]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""What must never happen in the life of a pod on an agent's node, whatever else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from conformance.judge import agent_pods as pods
+from conformance.judge.agent import AgentSeen
+from conformance.judge.conditions import all_conditions
+from conformance.verdict import Violation
+
+ORDER: Mapping[str, int] = {"": 0, "Pending": 0, "Running": 1, "Succeeded": 2, "Failed": 2}
+
+
+def moved(seen: AgentSeen, role: str) -> Iterator[Violation]:
+    """Times of a pod that changed without a reason."""
+    about = seen.naming.name(role)
+    pods.first_report(seen, role)
+    for event in seen.pod(role).events:
+        before, after = pods.status(event.before).get("startTime"), pods.status(event.after).get("startTime")
+        if before and event.after and before != after:
+            yield Violation(want=f"startTime {before} for good", got=f"{after}", at=event.at, about=about)
+        was, now = all_conditions(event.before), all_conditions(event.after)
+        for kind in was.keys() & now.keys():
+            turn = was[kind]["status"] != now[kind]["status"]
+            kept = was[kind].get("lastTransitionTime") == now[kind].get("lastTransitionTime")
+            if not turn and not kept and was[kind].get("lastTransitionTime"):
+                got = f"{dict(was[kind])} became {dict(now[kind])}"
+                yield Violation(want=f"lastTransitionTime of {kind} kept", got=got, at=event.at, about=about)
+
+
+def gone_back(seen: AgentSeen, role: str) -> Iterator[Violation]:
+    """Phases of a pod that came after a later one."""
+    pods.last(seen, role)
+    for event in seen.pod(role).events:
+        before, after = pods.phase(event.before), pods.phase(event.after)
+        if event.before and event.after and before != after and ORDER[after] <= ORDER[before]:
+            want = f"no other phase after {before}" if before in pods.TERMINAL else f"no phase before {before}"
+            yield Violation(want=want, got=after, at=event.at, about=seen.naming.name(role))

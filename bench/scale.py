@@ -31,6 +31,8 @@ async def scenario(nodes: int, pods: int, minutes: float) -> str:
         for number in range(1, nodes + 1):
             labels = {LABEL: f"zone-{number % ZONES}"}
             cluster.add_node(f"node-{number}", config=attrs.evolve(cluster.config.kubelet, node_labels=labels))
+        while len(cluster.server.registry.entries(NODES)) < nodes:
+            await clock.sleep(1)
         controllers = 10
         for number in range(controllers):
             await client.create(REPLICATIONCONTROLLERS, controller(f"load-{number}", pods // controllers))

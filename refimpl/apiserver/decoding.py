@@ -8,14 +8,15 @@ from typing import Any
 
 import yaml
 
-from refimpl.api import jsontext, strict, typed
+from refimpl.api import jsontext, protobuf, strict, typed
 from refimpl.api.errors import ApiError, Object, bad_request, unsupported_media_type
 from refimpl.api.resources import TABLE, Resource
 from refimpl.apiserver.call import Call
 
 JSON = "application/json"
 YAML = "application/yaml"
-ACCEPTED = f"{JSON}, {YAML}"
+PROTOBUF = protobuf.MEDIA_TYPE
+ACCEPTED = f"{JSON}, {YAML}, {PROTOBUF}"
 
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 _KINDS = frozenset((row.api_version, kind) for row in TABLE for kind in (row.kind, row.list_kind)) | {("v1", "List")}
@@ -62,7 +63,10 @@ def read_object(
     """
     resource = resource or call.target.resource
     media = media_type(call)
-    tree = read_tree(call.request.body, media, resource.kind)
+    if media == PROTOBUF:
+        tree = read_message(call.request.body, resource, also)
+    else:
+        tree = read_tree(call.request.body, media, resource.kind)
     kind, api_version = tree.get("kind") or resource.kind, tree.get("apiVersion") or resource.api_version
     if kind != resource.kind or (api_version != resource.api_version and api_version not in also):
         if api_version == "__internal":
@@ -74,7 +78,7 @@ def read_object(
         obj = typed.decode(resource.api_version, resource.kind, tree, body)
     except typed.DecodeError as wrong:
         raise cannot_handle(resource, str(wrong)) from None
-    if field_validation != "Ignore":
+    if field_validation != "Ignore" and media != PROTOBUF:
         _report(call, resource, field_validation, strict.strict_errors(resource.api_version, resource.kind, tree, body))
     obj["metadata"] = obj.get("metadata") or {}
     return {**obj, "kind": resource.kind, "apiVersion": resource.api_version}
@@ -108,6 +112,20 @@ def not_convertible(resource: Resource, kind: str, api_version: str) -> str:
     package = resource.group.partition(".")[0] or "core"
     version = api_version.rpartition("/")[2]
     return f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+
+
+def read_message(body: bytes, resource: Resource, also: Collection[str] = ()) -> Object:
+    """The body of a binary request as JSON object; of another kind only its name and version.
+
+    Raises:
+        ApiError: 400.
+    """
+    try:
+        return protobuf.decode(body, resource.api_version, resource.kind, also=also)
+    except protobuf.DecodeError as wrong:
+        if wrong.kind:
+            raise cannot_handle(resource, str(wrong)) from None
+        raise unrecognized(resource.kind, str(wrong), body) from None
 
 
 def read_tree(body: bytes, media: str, kind: str) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import msgspec
 
-from refimpl.api import jsontext, typed
+from refimpl.api import jsontext, protobuf, typed
 from refimpl.api.errors import Cause, Object, bad_request, invalid, unsupported_media_type
 from refimpl.api.resources import Resource
 from refimpl.apiserver import decoding
@@ -110,18 +110,31 @@ def _query(call: Call) -> Object:
 
 
 def _body(call: Call) -> Object:
-    if decoding.media_type(call) not in {decoding.JSON, decoding.YAML}:
+    media = decoding.media_type(call)
+    if media == decoding.PROTOBUF:
+        return _checked(_message(call.request.body))
+    if media not in {decoding.JSON, decoding.YAML}:
         raise unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {decoding.ACCEPTED}"
         )
     try:
-        options = decoding.parse(decoding.media_type(call), call.request.body)
+        options = decoding.parse(media, call.request.body)
     except jsontext.JsonError as wrong:
         raise bad_request(f"couldn't get version/kind; json parse error: {wrong}") from None
     except ValueError as wrong:
         raise bad_request(str(wrong)) from None
-    if not isinstance(options, dict):
-        options = {}
+    return _checked(options if isinstance(options, dict) else {})
+
+
+def _message(body: bytes) -> Object:
+    try:
+        return protobuf.decode(body, "v1", "DeleteOptions")
+    except protobuf.DecodeError as wrong:
+        raise bad_request(str(wrong)) from None
+
+
+def _checked(options: Object) -> Object:
+    """The options as a typed server holds them."""
     kind = options.get("kind") or "DeleteOptions"
     version = options.get("apiVersion") or "v1"
     if kind != "DeleteOptions":

@@ -13,12 +13,15 @@ from typing import Literal
 
 import attrs
 
+from refimpl.api import protobuf
 from refimpl.api.errors import ApiError, failure, not_acceptable
 from refimpl.api.http import Request
 
 JSON = "application/json"
 YAML = "application/yaml"
-_WRITTEN = (JSON, YAML)
+PROTOBUF = protobuf.MEDIA_TYPE
+_WRITTEN = (JSON, YAML, PROTOBUF)
+_STREAMED = (JSON, PROTOBUF)
 
 Transform = Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]
 _TRANSFORMS: Mapping[str, Transform] = {
@@ -34,7 +37,7 @@ class Form:
     """The form of an answer.
 
     Attributes:
-        media_type: `application/json` or `application/yaml`.
+        media_type: `application/json`, `application/yaml` or `application/vnd.kubernetes.protobuf`.
         transform: what objects are turned into; empty leaves them as they are.
         version: of `meta.k8s.io`, for a transform.
         pretty: indent JSON.
@@ -109,6 +112,17 @@ def check_media_type(request: Request) -> None:
         raise failure(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {available}", {})
 
 
+def check_stream(form: Form) -> None:
+    """The check of watches: not every form can be sent in pieces.
+
+    Raises:
+        ApiError: 406.
+    """
+    if form.media_type not in _STREAMED:
+        listed = ", ".join(f"{media_type};stream=watch" for media_type in _STREAMED)
+        raise not_acceptable(f"only the following media types are accepted: {listed}")
+
+
 @lru_cache(maxsize=1024)
 def _negotiate(accept: str) -> Form:
     for clause in _clauses(accept):
@@ -130,6 +144,8 @@ def _with_parameters(media_type: str, parameters: Mapping[str, str]) -> Form | N
     transform = _TRANSFORMS.get(kind)
     version = parameters.get("v", "")
     if transform is None or parameters.get("g") != "meta.k8s.io" or version not in {"v1", "v1beta1"}:
+        return None
+    if transform == "Table" and media_type == PROTOBUF:
         return None
     return Form(media_type, transform, version)
 

@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
+from refimpl.api import protobuf
 from refimpl.api.errors import ApiError, Object, not_acceptable
 from refimpl.api.http import Request, Response
-from refimpl.apiserver import encoding, negotiation, table, yamltext
+from refimpl.apiserver import binary, encoding, negotiation, table, yamltext
 from refimpl.apiserver.call import Answer, Call
-from refimpl.apiserver.negotiation import PLAIN, Form
+from refimpl.apiserver.negotiation import PLAIN, PROTOBUF, Form
 from refimpl.apiserver.read import Listing, encode_list, list_metadata
 
 CACHE_CONTROL = ("cache-control", "no-cache, private")
 JSON_HEADERS = (("content-type", "application/json"), CACHE_CONTROL)
+STREAM_HEADERS = (("content-type", protobuf.STREAM_TYPE), CACHE_CONTROL)
 COMPRESS_FROM = 128 * 1024
 """Bytes from which a body is compressed for clients that accept gzip."""
 
@@ -28,6 +30,8 @@ def render(call: Call, answer: Answer) -> Response:
         if len(body) < COMPRESS_FROM and not call.warnings:
             return Response(answer.status, body, JSON_HEADERS)
         return finish(call.request, answer.status, body, form, call.warnings)
+    if answer.item is not None and form.media_type == PROTOBUF and not form.transform:
+        return finish(call.request, answer.status, binary.body(call.target.resource, answer.item), form, call.warnings)
     obj = answer.obj if answer.obj is not None else encoding.decode(call.target.resource, answer.item or b"")
     if not answer.plain:
         obj = _transformed(call, form, obj)
@@ -57,6 +61,10 @@ def render_list(call: Call, listing: Listing) -> Response:
     if form is PLAIN:
         return finish(call.request, 200, encode_list(call, listing), form, call.warnings)
     resource = call.target.resource
+    if form.media_type == PROTOBUF and not form.transform:
+        shown = [call.registry.item(resource, entry.item) for entry in listing.entries]
+        whole_body = binary.list_body(resource, list_metadata(listing), shown)
+        return finish(call.request, 200, whole_body, form, call.warnings)
     items = (call.registry.decode(resource, entry.item) for entry in listing.entries)
     metadata = list_metadata(listing)
     match form.transform:
@@ -80,7 +88,8 @@ def render_list(call: Call, listing: Listing) -> Response:
 
 def render_stream(call: Call, stream: AsyncIterator[bytes] | bytes) -> Response:
     """The response with a watch; its content type says nothing of the form of the objects."""
-    headers = [*JSON_HEADERS, *(("warning", warning(text)) for text in call.warnings)]
+    head = STREAM_HEADERS if call.form.media_type == PROTOBUF else JSON_HEADERS
+    headers = [*head, *(("warning", warning(text)) for text in call.warnings)]
     return Response(200, _once(stream) if isinstance(stream, bytes) else stream, tuple(headers))
 
 
@@ -95,7 +104,16 @@ def render_error(request: Request, error: ApiError, warnings: Iterable[str] = ()
 
 
 def write(value: Object, form: Form) -> bytes:
-    """A JSON value as text."""
+    """A JSON value as text, or an object in its binary form.
+
+    Raises:
+        ApiError: 406, the object has no binary form.
+    """
+    if form.media_type == PROTOBUF:
+        message = protobuf.encode(value)
+        if message is None:
+            raise not_acceptable(f"{value.get('kind', 'the answer')} has no binary form")
+        return message
     if form.media_type == negotiation.YAML:
         return yamltext.encode(value)
     encoded = encoding.encode(value)

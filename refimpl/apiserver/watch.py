@@ -6,13 +6,14 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 
+from refimpl.api import protobuf
 from refimpl.api.errors import Object, failure
-from refimpl.apiserver import encoding, listoptions, read, table
+from refimpl.apiserver import binary, encoding, listoptions, negotiation, read, rendering, table
 from refimpl.apiserver.broadcast import Watcher
 from refimpl.apiserver.cache import Change, TooOld
 from refimpl.apiserver.call import Call
 from refimpl.apiserver.listoptions import ListOptions
-from refimpl.apiserver.negotiation import PLAIN
+from refimpl.apiserver.negotiation import PROTOBUF
 from refimpl.apiserver.selection import Selection, select
 
 BOOKMARK_INTERVAL = 60.0
@@ -125,8 +126,9 @@ class EventWriter:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._resource = call.target.resource
-        self._shared = call.form is PLAIN
-        self._suffix = f" {self._resource.group}"
+        self._binary = call.form.media_type == PROTOBUF
+        self._shared = not call.form.transform
+        self._suffix = f" {self._resource.group}" + (" binary" if self._binary else "")
         self._head = True
 
     def event(self, kind: str, change: Change) -> bytes:
@@ -143,8 +145,9 @@ class EventWriter:
         """The line of an event with a list item."""
         registry = self._call.registry
         if self._shared:
-            return frame(kind, encoding.full(self._resource, registry.item(self._resource, item)))
-        return frame(kind, encoding.encode(self._transformed(registry.decode(self._resource, item))))
+            whole = binary.body if self._binary else encoding.full
+            return self._frame(kind, whole(self._resource, registry.item(self._resource, item)))
+        return self.frame(kind, self._transformed(registry.decode(self._resource, item)))
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         """A `BOOKMARK`: everything up to the revision was sent."""
@@ -158,7 +161,14 @@ class EventWriter:
             obj = table.table(self._call, self._call.form.version, (), metadata, head=False)
         else:
             obj = self._transformed(obj)
-        return frame("BOOKMARK", encoding.encode(obj))
+        return self.frame("BOOKMARK", obj)
+
+    def frame(self, kind: str, obj: Object) -> bytes:
+        """An event with any object."""
+        return self._frame(kind, rendering.write(obj, self._call.form) if self._binary else encoding.encode(obj))
+
+    def _frame(self, kind: str, obj: bytes) -> bytes:
+        return protobuf.event_frame(kind, obj) if self._binary else frame(kind, obj)
 
     def _transformed(self, obj: Object) -> Object:
         form = self._call.form
@@ -186,6 +196,7 @@ async def start(call: Call) -> WatchStream | bytes:
     Raises:
         ApiError: 400, 422, 500 for a version that is no number, 504.
     """
+    negotiation.check_stream(call.form)
     options = listoptions.read(call, watch=True)
     selection = select(call)
     try:
@@ -198,7 +209,7 @@ async def start(call: Call) -> WatchStream | bytes:
     try:
         backlog = _backlog(call, options, selection, writer, revision)
     except TooOld as error:
-        return too_old(revision, error.oldest)
+        return writer.frame("ERROR", too_old(revision, error.oldest))
     watcher = call.registry.broadcaster(call.target.resource).join(selection.interest)
     after = 0 if options.initial_events is not None else revision
     return WatchStream(call, options, selection, watcher, after=after, writer=writer, backlog=backlog)
@@ -238,7 +249,6 @@ def frame(kind: str, obj: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (kind.encode(), obj)
 
 
-def too_old(wanted: int, oldest: int) -> bytes:
-    """The `ERROR` event of a watch from a forgotten version."""
-    error = failure(410, "Expired", f"too old resource version: {wanted} ({oldest})")
-    return frame("ERROR", encoding.encode(error.status))
+def too_old(wanted: int, oldest: int) -> Object:
+    """What the `ERROR` event of a watch from a forgotten version says."""
+    return failure(410, "Expired", f"too old resource version: {wanted} ({oldest})").status

@@ -82,7 +82,8 @@ def test_every_row_is_found_under_its_own_path():
         ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json", "Table"),
         ("application/json,application/json;as=Table;v=v1;g=meta.k8s.io", "application/json", ""),
         ("application/json;as=Table;v=v2;g=meta.k8s.io,application/yaml", "application/yaml", ""),
-        ("application/vnd.kubernetes.protobuf,application/json", "application/json", ""),
+        ("application/vnd.kubernetes.protobuf,application/json", "application/vnd.kubernetes.protobuf", ""),
+        ("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json", ""),
         ("text/html,*/*;q=0.8", "application/json", ""),
     ],
 )

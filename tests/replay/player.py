@@ -313,9 +313,9 @@ def _without_managed_fields(text: str) -> str:
 
 
 def _known_differences_removed(value: Any) -> Any:
-    """Two things the reference leaves out wherever they are quoted: protobuf as media type, and field managers."""
+    """What the reference leaves out wherever it is quoted: field managers."""
     if isinstance(value, str):
-        return _without_quoted_managers(value.replace(", application/vnd.kubernetes.protobuf", ""))
+        return _without_quoted_managers(value)
     if isinstance(value, dict):
         return {key: _known_differences_removed(below) for key, below in value.items()}
     if isinstance(value, list):

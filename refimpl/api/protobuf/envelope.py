@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from refimpl.api.errors import Object
 from refimpl.api.protobuf import types
@@ -28,23 +28,28 @@ class DecodeError(ValueError):
         self.kind = kind
 
 
-def decode(data: bytes, api_version: str = "", kind: str = "") -> Object:
+def decode(data: bytes, api_version: str = "", kind: str = "", *, also: Collection[str] = ()) -> Object:
     """The object in a body, as the bytes say: absent fields are absent, nothing is defaulted or made canonical.
 
     Args:
         data: the body.
         api_version: counts when the body does not say.
         kind: counts when the body does not say.
+        also: other versions of the kind that look alike.
+
+    Returns:
+        The object; only `kind` and `apiVersion` when that kind has no binary form.
 
     Raises:
-        DecodeError: the body is no object, or one of a kind without a binary form.
+        DecodeError: the body is no object.
     """
     try:
         found = unwrap(data)
     except WireError as wrong:
         raise DecodeError(str(wrong)) from None
+    expected = api_version
     api_version, kind = found.api_version or api_version, found.kind or kind
-    struct = types.of_kind(api_version, kind)
+    struct = types.of_kind(expected if api_version in also else api_version, kind)
     if struct is None:
         # The caller knows better what to say about a kind that it does not expect.
         return {"apiVersion": api_version, "kind": kind}

@@ -164,3 +164,36 @@ def test_mistakes_are_answered_clearly(kubectl: Kubectl, words, text):
 def test_an_unknown_field_is_refused(kubectl: Kubectl):
     wrong = CONTROLLER.replace("replicas: 2", "replica: 2")
     assert "replica" in kubectl("create", "-f", "-", stdin=wrong, status=1)
+
+
+MADE_BY_COMMAND = [
+    ("namespace made-here", "namespace/made-here created"),
+    ("configmap c --from-literal=k=v", "configmap/c created"),
+    ("secret generic s --from-literal=k=v", "secret/s created"),
+    ("serviceaccount a", "serviceaccount/a created"),
+    ("deployment d --image=busybox --replicas=2", "deployment.apps/d created"),
+    ("job j --image=busybox", "job.batch/j created"),
+    ("cronjob q --image=busybox --schedule=@daily", "cronjob.batch/q created"),
+    ("quota o --hard=pods=2", "resourcequota/o created"),
+    ("service clusterip v --tcp=80", "service/v created"),
+    ("role r --verb=get --resource=pods", "role.rbac.authorization.k8s.io/r created"),
+    ("rolebinding b --role=r --user=somebody", "rolebinding.rbac.authorization.k8s.io/b created"),
+    ("poddisruptionbudget u --selector=a=b --min-available=1", "poddisruptionbudget.policy/u created"),
+    ("priorityclass made-here --value=7", "priorityclass.scheduling.k8s.io/made-here created"),
+    ("ingress i --rule=h/p=v:80", "ingress.networking.k8s.io/i created"),
+]
+
+
+def test_objects_are_made_by_command(kubectl: Kubectl):
+    """These commands send protobuf from 1.36 on."""
+    assert [kubectl("create", *words.split()).strip() for words, _ in MADE_BY_COMMAND] == [
+        said for _, said in MADE_BY_COMMAND
+    ]
+    assert kubectl("get", "configmap", "c", "-o", "jsonpath={.data.k}") == "v"
+    for words in ("namespace made-here", "priorityclass made-here"):
+        kubectl("delete", *words.split())
+
+
+def test_whoever_asks_is_told_what_they_may_do(kubectl: Kubectl):
+    assert kubectl("auth", "can-i", "delete", "nodes") == "yes\n"
+    assert "kubernetes-admin" in kubectl("auth", "whoami")

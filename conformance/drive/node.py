@@ -123,12 +123,16 @@ class SimulatedNode:
         await self._heart.stop()
         self._stage.mark(f"{self.role} silent", node=self.name)
 
-    async def recover(self) -> None:
+    async def recover(self, *, paced: bool = False) -> None:
         """Posts the conditions it had before, freshly turned, and beats again.
 
         The mark `returns` stands before the write, `recovered` after its answer.
+
+        Args:
+            paced: whether the scenario has waited for its turn already, because the moment of the return matters.
         """
-        await self._stage.pace(RETURN)
+        if not paced:
+            await self._stage.pace(RETURN)
         self._turn({kind: c["status"] for kind, c in self._conditions.items()})
         self._stage.mark(f"{self.role} returns", node=self.name)
         await self._say(self._conditions.values())

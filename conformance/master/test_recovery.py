@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from conformance.drive.scenarios.cycles import MARKED, TIMES, cycles
+from conformance.drive.scenarios.cycles import MARKED, TIMES, cycles, outage
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.scenarios.transitions import transitions
 from conformance.judge import conditions, pods, taints, windows
@@ -72,10 +72,15 @@ def test_every_silence_is_noticed_and_every_return_believed(seen: Seen) -> Itera
 
 @judges("M-NR-10", reads=cycles)
 def test_a_return_leaves_no_timer_behind(seen: Seen) -> None:
-    if len([m for m in seen.history.marks if m.name == "cycler recovered"]) < TIMES:
+    returns = [m.at for m in seen.history.marks if m.name == "cycler recovered"]
+    if len(returns) < TIMES:
         raise NotExercised("the node did not come back often enough", about=seen.name("cycler"))
-    if not any(taints.spans(seen.node("cycler"), UNREACHABLE, NO_EXECUTE)):
+    tainted = [span.since for span in taints.spans(seen.node("cycler"), UNREACHABLE, NO_EXECUTE)]
+    if not tainted:
         raise NotExercised("the silent node never got the NoExecute taint", about=seen.name("cycler"))
+    longest = max(min((back - since for back in returns if back > since), default=0) for since in tainted)
+    if longest > outage(seen.timing) + seen.timing.slack:
+        raise NotExercised(f"the suite let an outage last {longest:.1f} s", about=seen.name("cycler"))
     story = seen.pod("survivor")
     if not story.events:
         raise NotExercised("the pod was never there", about=story.name)

@@ -118,7 +118,7 @@ def test_nodes_without_ready_condition_count_as_not_ready(seen: Seen) -> None:
         raise NotExercised(f"the zone was watched for {watched:.0f} s only", about=_names(seen, UNBORN))
     came = _tainted(seen, UNBORN)
     if not seen.timing.rate_when_mostly_down(PART) and len(came) > 1:
-        want = f"no further {UNREACHABLE}:{NO_EXECUTE} in a zone with one Ready node of four"
+        want = f"no further {UNREACHABLE}:{NO_EXECUTE} in a zone with one Ready node of five"
         got = f"{len(came)} within {watched:.0f} s"
         raise Violation(want=want, got=got, at=came[-1], about=_names(seen, UNBORN))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.drive.manifests import tolerate
 from conformance.drive.node import SimulatedNode
+from conformance.drive.pacer import RETURN
 from conformance.drive.stage import Stage
 from conformance.drive.taints import change, own
 from conformance.drive.waits import controller_taints, ready, running, schedulable
@@ -91,8 +92,10 @@ async def _cycle(stage: Stage, node: SimulatedNode) -> bool:
         lambda: taints.has(stage.current(NODE, "cycler"), UNREACHABLE, NO_EXECUTE),
         within=timing.no_execute_taint(2).latest,
     )
-    await stage.hold(outage(timing))
-    await node.recover()
+    tainted = stage.clock.monotonic()
+    await stage.pace(RETURN)
+    await stage.hold(outage(timing) - (stage.clock.monotonic() - tainted))
+    await node.recover(paced=True)
     node.pods.run()
     await stage.until(lambda: not controller_taints(stage, "cycler"), within=timing.taints_removed().latest)
     return True

@@ -30,7 +30,7 @@ LATE = ("late-1", "late-2")
 PART = 4
 """The size of that zone."""
 UNBORN = ("unborn-1", "unborn-2")
-"""Two of four nodes of a zone; a third one never had a Ready condition."""
+"""Two of five nodes of a zone; two others never had a Ready condition: so the first silence is one too many."""
 SILENT = (*RATE, *WHOLE, *EXEMPT, *HALF, EARLY, *LATE, *UNBORN)
 
 
@@ -52,8 +52,8 @@ async def zones(stage: Stage) -> None:
     """Zones lose two nodes of three, three of six, all of three, three of four; one of the last gets one back.
 
     At the same moment fall silent: two nodes of zone `rate`, which keeps one; all three of zone `whole`; three of zone
-    `exempt`, of which two are excluded from the counts; three of six of zone `half`; two of zone `unborn`, whose third
-    never had a Ready condition, and which keeps one; and one of zone `part`. Once that one has its taint two more of
+    `exempt`, of which two are excluded from the counts; three of six of zone `half`; two of zone `unborn`, of which
+    two more never had a Ready condition, and which keeps one; and one of zone `part`. Once that one has its taint two more of
     its zone fall silent, and after a while it comes back. Each zone but `whole` has a keeper.
     """
     await stage.node("keeper-r", zone="rate")
@@ -67,7 +67,7 @@ async def zones(stage: Stage) -> None:
     await stage.nodes("keeper-h1", "keeper-h2", "keeper-h3", zone="half")
     half = await stage.nodes(*HALF, zone="half")
     await stage.node("keeper-u", zone="unborn")
-    await stage.node("unborn-0", zone="unborn", ready=None, beats=("lease",))
+    await stage.nodes("blank-1", "blank-2", zone="unborn", ready=None, beats=("lease",))
     unborn = await stage.nodes(*UNBORN, zone="unborn")
     await stage.node("keeper-p", zone="part")
     early, *late = await stage.nodes(EARLY, *LATE, zone="part")

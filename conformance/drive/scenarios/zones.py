@@ -53,8 +53,8 @@ async def zones(stage: Stage) -> None:
 
     At the same moment fall silent: two nodes of zone `rate`, which keeps one; all three of zone `whole`; three of zone
     `exempt`, of which two are excluded from the counts; three of six of zone `half`; two of zone `unborn`, of which
-    two more never had a Ready condition, and which keeps one; and one of zone `part`. Once that one has its taint two more of
-    its zone fall silent, and after a while it comes back. Each zone but `whole` has a keeper.
+    two more never had a Ready condition, and which keeps one; and one of zone `part`. Once that one has its taint two
+    more of its zone fall silent, and after a while it comes back. Each zone but `whole` has a keeper.
     """
     await stage.node("keeper-r", zone="rate")
     rate = await stage.nodes(*RATE, zone="rate")

@@ -147,6 +147,10 @@ class AgentTiming:
         """A status that somebody else overwrote is put right, on a node with so many pods."""
         return Window(0, _STATUS_SYNC + _REQUESTS_PER_POD * pods + self.slack)
 
+    def pod_sync(self) -> float:
+        """What the master keeps from coming true is tried again no sooner."""
+        return _STATUS_SYNC - self.slack
+
     def pod_idle(self) -> float:
         """Long enough for a look at every pod, were it written at each."""
         return 2 * _POD_SYNC
@@ -154,7 +158,7 @@ class AgentTiming:
     def container_killed(self, grace: float) -> Window:
         """A container that does not end by itself is killed, after its end was asked for with so many seconds."""
         due = max(grace, _SHORTEST_KILL)
-        return Window(due - self.slack, due + _ACKNOWLEDGED + self.slack)
+        return Window(due * 0.95, due + _ACKNOWLEDGED + self.slack)
 
     def pod_removed(self, grace: float = 0, pods: int = 1) -> Window:
         """The object of a pod is removed, after its deletion was asked for together with that of others."""

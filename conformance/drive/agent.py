@@ -9,12 +9,12 @@ from typing import Any
 import attrs
 
 from conformance.agent_timing import AgentTiming
-from conformance.client import MERGE, ApiClient
+from conformance.client import MERGE, ApiClient, existing
 from conformance.clock import SuiteClock
 from conformance.driver import AgentFacts, AgentOptions, Disturbance, Driver, Rig
 from conformance.kinds import LEASE, NODE, NODE_LEASES, POD, Kind
 from conformance.naming import Naming
-from conformance.record.history import Exchange, Mark, Object, Story
+from conformance.record.history import AGENT, Exchange, Mark, Object, Story
 from conformance.record.log import Log
 
 NAMESPACE = "default"
@@ -52,6 +52,7 @@ class AgentStage:
         self.facts = facts
         self.driver: Driver = rig.driver
         self._master = rig.master
+        self._begin = 0
 
     @property
     def node_name(self) -> str:
@@ -60,6 +61,7 @@ class AgentStage:
 
     async def start(self, **options: Any) -> None:
         """Starts the agent; options are those of `AgentOptions`. Marks `agent started`."""
+        self._begin = len(self.log.exchanges_since(0))
         self.mark("agent starts", **options)
         await self.driver.start(attrs.evolve(AgentOptions(self.node_name), **options))
         self.mark("agent started")
@@ -72,6 +74,7 @@ class AgentStage:
 
     async def restart(self) -> None:
         """Starts the agent again as before. Marks `agent restarts`."""
+        self._begin = len(self.log.exchanges_since(0))
         self.mark("agent restarts")
         await self.driver.restart()
 
@@ -116,19 +119,20 @@ class AgentStage:
         """The phase a pod was last seen in; empty when it is gone or was never there."""
         return str(((self.pod_state(role) or {}).get("status") or {}).get("phase") or "")
 
-    async def delete_pod(self, role: str, *, grace: int | None = None) -> Any:
+    async def delete_pod(self, role: str, *, grace: int | None = None) -> None:
         """Deletes a pod, as a user would, and marks `ROLE deleted`."""
         self.mark(f"{role} deleted", grace=grace)
-        return await self.delete(POD, self.naming.name(role), grace=grace)
+        await self.delete(POD, self.naming.name(role), grace=grace)
 
     async def patch(self, kind: Kind, name: str, body: Any, *, content_type: str = MERGE, subresource: str = "") -> Any:
         """Patches an object, as some other part of the cluster would."""
         return await self.client.patch(self._path(kind, name, subresource), body, content_type)
 
-    async def delete(self, kind: Kind, name: str, *, grace: int | None = None) -> Any:
-        """Deletes an object, as a user would."""
+    async def delete(self, kind: Kind, name: str, *, grace: int | None = None) -> None:
+        """Deletes an object, as a user would; that it is gone already is no matter."""
         options = {} if grace is None else {"gracePeriodSeconds": grace}
-        return await self.client.delete(self._path(kind, name), options)
+        with existing():
+            await self.client.delete(self._path(kind, name), options)
 
     def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
         """Lets the master misbehave from now on, marks it, and returns what lifts it."""
@@ -167,6 +171,10 @@ class AgentStage:
         """Waits for the next request of the agent that is `wanted`."""
         seen = len(self.log.exchanges_since(0))
         return await self.log.until(lambda: any(wanted(x) for x in self.log.exchanges_since(seen)), within)
+
+    def agents_requests(self) -> tuple[Exchange, ...]:
+        """Everything the agent asked for since it was last started."""
+        return tuple(x for x in self.log.exchanges_since(self._begin) if x.who == AGENT)
 
     async def hold(self, seconds: float) -> None:
         """Lets time pass."""

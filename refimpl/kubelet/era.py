@@ -60,6 +60,10 @@ class Era:
         eviction_details: eviction messages tell threshold and available amount.
         runtime_network_words: opens the text about a network that is not ready.
         mirror_owner: mirror pods are owned by their Node (1.17+).
+        shutdown_reason: of a pod that the node ends because its machine goes down.
+        shutdown_message: of the same.
+        refuses_in_shutdown: pods that come while the machine goes down are rejected (1.21+).
+        waits_out_shutdown: critical pods end when the time of the others is up, however soon these ended (1.20).
     """
 
     name: EraName
@@ -104,6 +108,10 @@ class Era:
     eviction_details: bool = True
     runtime_network_words: str = "container runtime network not ready: "
     mirror_owner: bool = True
+    shutdown_reason: str = "Terminated"
+    shutdown_message: str = "Pod was terminated in response to imminent node shutdown."
+    refuses_in_shutdown: bool = True
+    waits_out_shutdown: bool = False
 
 
 _ERA_1_36: Final = Era(name="1.36", kubelet_version="v1.36.2")
@@ -132,6 +140,10 @@ _ERA_1_20: Final = attrs.evolve(
     disruption_target=False,
     eviction_details=False,
     runtime_network_words="runtime network not ready: ",
+    shutdown_reason="Shutdown",
+    shutdown_message="Node is shutting, evicting pods",
+    refuses_in_shutdown=False,
+    waits_out_shutdown=True,
 )
 
 _ERA_1_5: Final = attrs.evolve(

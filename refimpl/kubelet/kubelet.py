@@ -126,7 +126,7 @@ class Kubelet:
         self.check.shutting_down = True
         await self.reporter.tick()
         total, critical = self.config.shutdown_grace_period, self.config.shutdown_grace_period_critical_pods
-        await shutdown.Shutdown(self._clock, self.manager, total, critical).run()
+        await shutdown.Shutdown(self._clock, self.manager, self.config.rules, total, critical).run()
 
     async def _register_and_report(self) -> None:
         """Registers, then reports on the node until cancelled."""
@@ -280,7 +280,7 @@ class Kubelet:
             node=self.admission_node,
             pressures=lambda: self.check.eviction.conditions,
             event=self.record_pod,
-            closing=lambda: shutdown.REJECTED if self.check.shutting_down else None,
+            closing=lambda: shutdown.REJECTED if self.check.shutting_down and era.refuses_in_shutdown else None,
             mirror_changed=lambda: self.static_pods.poke() if self.static_pods else None,
         )
         self.relief = PressureRelief(self._clock, self.config, self.check, self.manager, self.runtime)

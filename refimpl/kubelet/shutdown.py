@@ -14,10 +14,10 @@ from refimpl.api.errors import Object
 from refimpl.clock import Clock
 from refimpl.kubelet import podspec, resources
 from refimpl.kubelet.admission import Rejection
+from refimpl.kubelet.era import Era
 from refimpl.kubelet.podmanager import PodManager
 
-REASON: Final = "Terminated"
-MESSAGE: Final = "Pod was terminated in response to imminent node shutdown."
+_LOOK_AGAIN: Final = 1.0
 REJECTED: Final = Rejection("NodeShutdown", "Pod was rejected as the node is shutting down.")
 
 
@@ -46,19 +46,36 @@ class Shutdown:
     Args:
         clock: time.
         manager: ends pods.
+        era: rules of the kubelet's generation.
         total: seconds until the machine goes down.
         critical: the part of them that is kept for critical pods.
     """
 
-    def __init__(self, clock: Clock, manager: PodManager, total: float, critical: float) -> None:
+    def __init__(self, clock: Clock, manager: PodManager, era: Era, total: float, critical: float) -> None:
         self._clock = clock
         self._manager = manager
+        self._era = era
         self._total = total
         self._critical = critical
 
     async def run(self) -> None:
-        """Ends the pods of the node, group by group; returns when the time is up."""
+        """Ends the pods of the node, group by group; returns when all have ended or the time is up."""
         for pods, period in phases(self._manager.active(), self._total, self._critical):
             for pod in pods:
-                self._manager.end(podspec.uid_of(pod), REASON, MESSAGE, grace=grace_of(pod, period))
-            await self._clock.sleep(period)
+                self._manager.end(
+                    podspec.uid_of(pod),
+                    self._era.shutdown_reason,
+                    self._era.shutdown_message,
+                    grace=grace_of(pod, period),
+                )
+            await self._ended({podspec.uid_of(pod) for pod in pods}, period)
+
+    async def _ended(self, uids: set[str], period: float) -> None:
+        """Waits until pods have ended, or their period has."""
+        end = self._clock.monotonic() + period
+        while (left := end - self._clock.monotonic()) > 0:
+            if not self._era.waits_out_shutdown and not any(
+                podspec.uid_of(pod) in uids for pod in self._manager.active()
+            ):
+                return
+            await self._clock.sleep(min(left, _LOOK_AGAIN))

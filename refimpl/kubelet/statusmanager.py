@@ -240,7 +240,7 @@ class StatusManager:
             return
         await self.write(pod, item, uid)
         self._written[item.uid] = max(item.version, self._written.get(item.uid, 0))
-        if self._may_delete(item) and podspec.is_deleting(pod):
+        if self._may_delete(item) and podspec.is_deleting(pod) and self._is_latest(item):
             await self.delete(item)
             self.forget(item.uid)
 
@@ -280,6 +280,11 @@ class StatusManager:
             and podspec.is_deleting(pod)
             and self._reclaimed(item.uid)
         )
+
+    def _is_latest(self, item: Versioned) -> bool:
+        """Whether nothing newer of a pod waits to be written, such as how it ended."""
+        known = self._known.get(item.uid)
+        return known is None or known.version <= item.version
 
     def _needs_write(self, item: Versioned) -> bool:
         return self._written.get(item.uid, 0) < item.version or self._may_delete(item)

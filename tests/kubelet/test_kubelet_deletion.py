@@ -140,6 +140,16 @@ async def test_a_pod_that_arrives_dying_is_never_started(master: Master, node):
     assert binding
 
 
+async def test_the_object_of_a_pod_that_never_started_goes_after_its_last_status(master: Master, node):
+    await master.bind(containers=[{"name": "c1", "image": "registry.invalid/none"}])
+    await asyncio.sleep(5)
+    since = master.clock.monotonic()
+    await delete(master)
+    await asyncio.sleep(5)
+    assert await master.find_pod() is None
+    assert master.asked("PATCH", "/pods/p1/status", since=since)[-1].body["status"]["phase"] == "Failed"
+
+
 async def test_a_force_deleted_pod_is_stopped_in_silence(master: Master, node):
     pod = await master.bind(containers=[script(STUBBORN)], terminationGracePeriodSeconds=6)
     await asyncio.sleep(5)

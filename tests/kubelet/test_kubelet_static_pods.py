@@ -103,17 +103,29 @@ async def test_on_shutdown_pods_end_critical_ones_last_and_no_new_ones_come(mast
         await asyncio.sleep(2)
         late = (await master.pod("late"))["status"]
         assert (late["phase"], late["reason"]) == ("Failed", "NodeShutdown")
-        assert (await master.pod("p1"))["status"]["phase"] == "Running"
-        await asyncio.sleep(15)
+        await asyncio.sleep(3)
+        assert [(await master.pod(name))["status"]["phase"] for name in ("p1", "web-n1")] == ["Running"] * 2
+        await asyncio.sleep(1.5)
         status = (await master.pod("p1"))["status"]
         assert (status["phase"], status["reason"]) == ("Failed", "Terminated")
         assert status["message"] == "Pod was terminated in response to imminent node shutdown."
-        critical = (await master.pod("web-n1"))["status"]
-        assert critical["phase"] == "Running"
         at = master.clock.monotonic()
-        await asyncio.sleep(30)
+        await asyncio.sleep(12)
         assert (await master.pod("web-n1"))["status"]["phase"] == "Failed"
         assert master.asked("PUT", "/leases/n1", since=at)
+
+
+async def test_in_1_20_critical_pods_end_when_the_time_of_the_others_is_up(master: Master, manifests):
+    async with running(make_kubelet(master, era="1.20", pod_manifest_path=str(manifests))) as node:
+        await asyncio.sleep(15)
+        node.control.shut_down()
+        await asyncio.sleep(2)
+        await master.bind("late")
+        await asyncio.sleep(16)
+        assert [(await master.pod(name))["status"]["phase"] for name in ("late", "web-n1")] == ["Running"] * 2
+        await asyncio.sleep(12)
+        status = (await master.pod("web-n1"))["status"]
+        assert (status["phase"], status["reason"]) == ("Failed", "Shutdown")
 
 
 def test_the_time_of_a_shutdown_is_shared_out():

@@ -175,10 +175,17 @@ class AgentTiming:
         The first restart is immediate. Later ones may come late by one more look at the pod.
         """
         if crashes <= 1:
-            return Window(0, self.exit_noticed().latest + self.container_startup)
+            return Window(0, _RELIST + _FIRST_BACKOFF / 2 + self.slack)
         due = min(_FIRST_BACKOFF * 2 ** (crashes - 2), self.max_container_restart_period)
         # Both ends of the pause are told in whole seconds.
         return Window(due - self.slack, due * 1.5 + 1.5 * _POD_SYNC + self.container_startup)
+
+    def crashes_to_the_longest_wait(self) -> int:
+        """After so many crashes in a row the next restart waits as long as any will."""
+        number = 2
+        while _FIRST_BACKOFF * 2 ** (number - 2) < self.max_container_restart_period:
+            number += 1
+        return number
 
     def forgiven(self) -> float:
         """A run longer than this ends a series of crashes."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen
-from conformance.judge.conditions import all_conditions
+from conformance.judge.conditions import all_conditions, status
 from conformance.verdict import Violation
 
 ORDER: Mapping[str, int] = {"": 0, "Pending": 0, "Running": 1, "Succeeded": 2, "Failed": 2}
@@ -37,3 +37,14 @@ def gone_back(seen: AgentSeen, role: str) -> Iterator[Violation]:
         if event.before and event.after and before != after and ORDER[after] <= ORDER[before]:
             want = f"no other phase after {before}" if before in pods.TERMINAL else f"no phase before {before}"
             yield Violation(want=want, got=after, at=event.at, about=seen.naming.name(role))
+
+
+def half_ended(seen: AgentSeen, role: str) -> Iterator[Violation]:
+    """States in which a pod has ended and yet is Ready, or has a container that runs."""
+    pods.last(seen, role)
+    for event in seen.pod(role).events:
+        alive = [each["name"] for each in pods.containers(event.after) if pods.is_running(each)]
+        if pods.phase(event.after) in pods.TERMINAL and (alive or status(event.after, "Ready") == "True"):
+            want = f"nothing that runs, and Ready not True, in a pod that is {pods.phase(event.after)}"
+            got = f"Ready {status(event.after, 'Ready')}, running: {alive}"
+            yield Violation(want=want, got=got, at=event.at, about=seen.naming.name(role))

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from conformance.drive.scenarios.agent_evicting import HOGS, ORDER, agent_evicting
 from conformance.judge import agent_pods as pods
+from conformance.judge import pod_lives
 from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_admission import outcome, refused, taken
 from conformance.judge.conditions import condition
@@ -90,3 +91,10 @@ def test_an_evicted_pod_says_so_and_stays(seen: AgentSeen) -> Iterator[Violation
             yield Violation(want="DisruptionTarget True/TerminationByKubelet", got=f"{dict(target)}", about=about)
         for each in pods.removals(seen, role):
             yield Violation(want="the object of an evicted pod kept", got="DELETE", at=each.sent, about=about)
+
+
+@judges("N-POD-17", reads=agent_evicting)
+def test_an_evicted_pod_has_ended(seen: AgentSeen) -> Iterator[Violation]:
+    _evictions(seen)
+    for role in HOGS:
+        yield from pod_lives.half_ended(seen, role)

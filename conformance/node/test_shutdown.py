@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from conformance.drive.scenarios.agent_shutdown import CRITICAL, PODS, TOTAL, agent_shutdown
 from conformance.judge import agent_pods as pods
 from conformance.judge import agent_requests as wire
+from conformance.judge import pod_lives
 from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_admission import outcome, refused
 from conformance.judge.conditions import condition, turned
@@ -73,3 +74,10 @@ def test_a_node_that_goes_down_takes_no_pods(seen: AgentSeen) -> Iterator[Violat
         yield from refused(seen, "late", "NodeShutdown")
     elif (condition(pods.last(seen, "late"), "Ready") or {}).get("status") is None:
         raise NotExercised("nothing was told of the pod", about=seen.naming.name("late"))
+
+
+@judges("N-POD-17", reads=agent_shutdown)
+def test_pods_that_end_with_their_node_have_ended(seen: AgentSeen) -> Iterator[Violation]:
+    _goes_down(seen)
+    for role in PODS:
+        yield from pod_lives.half_ended(seen, role)

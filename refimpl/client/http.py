@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from refimpl.api.http import Request, Response
 from refimpl.client.kubeconfig import Access
@@ -48,54 +49,65 @@ class HttpTransport:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._token = _Token(access)
-        self._base = httpx.URL(access.server)
-        self._extensions = {"sni_hostname": access.tls_server_name} if access.tls_server_name else {}
-        transport = httpx.AsyncHTTPTransport(
-            verify=tls_context(access),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_IDLE),
-            proxy=access.proxy or None,
-            socket_options=_KEEPALIVE,
-        )
-        self._client = httpx.AsyncClient(
-            transport=transport, timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT), trust_env=False
-        )
+        self._base = URL(access.server)
+        self._tls = tls_context(access)
+        self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, *, stream: bool = False) -> Response:
         """See `Transport`."""
-        wire = httpx.Request(
-            request.method,
-            self._url(request),
-            headers={**request.headers, **self._token.headers()},
-            content=request.body,
-            extensions=dict(self._extensions),
-        )
         try:
-            answer = await self._client.send(wire, stream=stream)
-        except httpx.TransportError as error:
-            raise Unreachable(f"{request.method} {self._base}{request.path}: {_cause(error)}") from error
-        body = self._chunks(answer, request) if stream else answer.content
-        headers = tuple((name.lower(), value) for name, value in answer.headers.multi_items())
-        return Response(answer.status_code, body, headers)
+            answer = await self._opened().request(
+                request.method,
+                self._url(request),
+                data=request.body or None,
+                headers={**request.headers, **self._token.headers()},
+                allow_redirects=False,
+                proxy=self._access.proxy or None,
+                server_hostname=self._access.tls_server_name or None,
+            )
+            body = self._chunks(answer, request) if stream else await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{request.method} {self._base.origin()}{request.path}: {_cause(error)}") from error
+        headers = tuple((name.lower(), value) for name, value in answer.headers.items())
+        return Response(answer.status, body, headers)
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
-    def _url(self, request: Request) -> httpx.URL:
-        path = self._base.path.rstrip("/") + request.path
-        target = quote(path, safe="/:@!$&'()*+,;=~")
-        if request.query:
-            target += "?" + urlencode(request.query)
-        return self._base.copy_with(raw_path=target.encode())
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session; it belongs to the loop that sends the first request."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=_IDLE, socket_factory=_socket),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
 
-    async def _chunks(self, answer: httpx.Response, request: Request) -> AsyncGenerator[bytes, None]:
+    def _url(self, request: Request) -> URL:
+        path = self._base.raw_path.rstrip("/") + quote(request.path, safe="/:@!$&'()*+,;=~")
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        return URL(f"{self._base.origin()}{path}{query}", encoded=True)
+
+    async def _chunks(self, answer: aiohttp.ClientResponse, request: Request) -> AsyncGenerator[bytes, None]:
         try:
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.content.iter_any():
                 yield chunk
-        except httpx.TransportError as error:
-            raise Unreachable(f"{request.method} {self._base}{request.path}: stream broke: {_cause(error)}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            why = f"{request.method} {self._base.origin()}{request.path}: stream broke: {_cause(error)}"
+            raise Unreachable(why) from error
         finally:
-            await answer.aclose()
+            answer.close()
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family, kind, protocol)
+    for option in _KEEPALIVE:
+        opened.setsockopt(*option)
+    return opened
 
 
 class _Token:
@@ -139,7 +151,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
+    if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, ExceptionGroup):
         return "; ".join(dict.fromkeys(_text(member) for member in error.exceptions))

@@ -1,6 +1,6 @@
 """Who asks: a list of authenticators, each of which knows a user, does not know, or refuses.
 
-Source: kube-apiserver 1.36, `authentication/request/*`. There is no anonymous user.
+Source: kube-apiserver 1.36, `authentication/request/*`. Nobody is anonymous unless `anonymous` is asked last.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from refimpl.api.errors import bad_request, unauthorized
-from refimpl.api.http import Request, User
+from refimpl.api.errors import unauthorized
+from refimpl.api.http import User
 
 AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = "system:anonymous"
 _BEARER = re.compile(r"bearer (.*)", re.IGNORECASE | re.DOTALL)
 _EXTRA_SPACE = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 
@@ -84,6 +86,11 @@ def client_certificate(credentials: Credentials) -> User | None:
     return User(common_name, (*groups, AUTHENTICATED))
 
 
+def anonymous(_: Credentials) -> User:
+    """Whoever shows nothing is a user too; the last authenticator of a server with `--anonymous-auth`."""
+    return User(ANONYMOUS, (UNAUTHENTICATED,))
+
+
 def authenticate(authenticators: Sequence[Authenticator], credentials: Credentials) -> User:
     """The user behind a request: the first authenticator that knows one.
 
@@ -95,21 +102,3 @@ def authenticate(authenticators: Sequence[Authenticator], credentials: Credentia
         if user is not None:
             return user
     raise unauthorized()
-
-
-def impersonated(request: Request) -> Request:
-    """The request as the user it asks to be treated as; whether that is allowed is the authorizer's business.
-
-    Raises:
-        ApiError: 400, groups without a user.
-    """
-    name, group = request.headers.get("impersonate-user"), request.headers.get("impersonate-group")
-    if name is None and group is None:
-        return request
-    if not name:
-        raise bad_request(
-            f'requested &user.DefaultInfo{{Name:"", UID:"", Groups:[]string{{"{group}"}}, '
-            "Extra:map[string][]string(nil)} without impersonating a user name"
-        )
-    groups = tuple(part.strip() for part in (group or "").split(",") if part.strip())
-    return attrs.evolve(request, user=User(name, (*groups, AUTHENTICATED)))

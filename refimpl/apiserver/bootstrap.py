@@ -1,16 +1,19 @@
-"""What every cluster has from its first moment: system namespaces, system priority classes, the API's own Service.
+"""What every cluster has from its first moment: system namespaces and priority classes, the API's own Service, roles.
 
-Source: kube-apiserver 1.36, `controlplane/controller/systemnamespaces`, `apis/scheduling/helpers.go`.
+Source: kube-apiserver 1.36, `controlplane/controller/systemnamespaces`, `apis/scheduling/helpers.go`,
+`registry/rbac/rest/storage_rbac.go`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
 from refimpl.apiserver import encoding
+from refimpl.apiserver.authorization import policy
 from refimpl.apiserver.registry import Registry
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -48,16 +51,34 @@ _SERVICE: Object = {
 Handle = Callable[[Request], Awaitable[Response]]
 
 
-async def fill(registry: Registry, handle: Handle) -> None:
-    """Creates what is missing, through the server itself."""
-    objects: list[tuple[Resource, Object]] = [(NAMESPACES, {"metadata": {"name": name}}) for name in SYSTEM_NAMESPACES]
-    objects += [(PRIORITYCLASSES, body) for body in _PRIORITY_CLASSES]
+async def fill(registry: Registry, handle: Handle, *, rights: bool) -> None:
+    """Creates what is missing, through the server itself.
+
+    Args:
+        registry: what there is.
+        handle: answers requests.
+        rights: whether there are to be roles, and bindings of them.
+    """
+    await _create(registry, handle, [(NAMESPACES, {"metadata": {"name": name}}) for name in SYSTEM_NAMESPACES])
+    objects = [(PRIORITYCLASSES, body) for body in _PRIORITY_CLASSES]
     objects.append((SERVICES, _SERVICE))
-    for resource, body in objects:
-        metadata = body["metadata"]
-        namespace = metadata.get("namespace", "")
-        if registry.entry(resource, metadata["name"], namespace) is not None:
-            continue
-        response = await handle(Request("POST", resource.path(namespace), body=encoding.encode(body)))
-        if response.status not in {201, 409}:
-            raise RuntimeError(f"{resource.plural}/{metadata['name']} cannot be created: {response.body!r}")
+    if rights:
+        objects += policy.objects()
+    await _create(registry, handle, objects)
+
+
+async def _create(registry: Registry, handle: Handle, objects: Iterable[tuple[Resource, Object]]) -> None:
+    """Creates objects at the same time: the store commits them together."""
+    async with asyncio.TaskGroup() as group:
+        for resource, body in objects:
+            metadata = body["metadata"]
+            if registry.entry(resource, metadata["name"], metadata.get("namespace", "")) is None:
+                group.create_task(_create_one(handle, resource, body), name=f"create {metadata['name']}")
+
+
+async def _create_one(handle: Handle, resource: Resource, body: Object) -> None:
+    metadata = body["metadata"]
+    path = resource.path(metadata.get("namespace", ""))
+    response = await handle(Request("POST", path, body=encoding.encode(body)))
+    if response.status not in {201, 409}:
+        raise RuntimeError(f"{resource.plural}/{metadata['name']} cannot be created: {response.body!r}")

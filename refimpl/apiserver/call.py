@@ -61,6 +61,7 @@ class Call:
             clock=self.clock,
             reader=self.registry,
             settings=self.settings,
+            security=self.security,
             dry_run=dry_run,
             warnings=self.warnings,
         )

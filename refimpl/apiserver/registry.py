@@ -34,6 +34,7 @@ class _Home:
         fields: selectable fields, with getters.
         cache: current objects and recent changes.
         broadcaster: who watches.
+        followers: told of every change within the server.
     """
 
     resource: Resource
@@ -41,6 +42,7 @@ class _Home:
     fields: Sequence[tuple[str, Callable[[Object], str]]]
     cache: ResourceCache = attrs.field(factory=lambda: ResourceCache(0))
     broadcaster: Broadcaster = attrs.field(factory=Broadcaster)
+    followers: list[Callable[[Change], None]] = attrs.field(factory=list)
 
     def entry(self, key: Key, value: bytes, revision: int) -> Entry:
         """The entry of bytes at rest that nobody has decoded yet."""
@@ -149,6 +151,10 @@ class Registry:
     def broadcaster(self, resource: Resource) -> Broadcaster:
         """Who watches a row."""
         return self._homes[resource].broadcaster
+
+    def follow(self, resource: Resource, told: Callable[[Change], None]) -> None:
+        """Has somebody within the server told of every change of a row, as it happens."""
+        self._homes[resource].followers.append(told)
 
     def entry(self, resource: Resource, name: str, namespace: str = "") -> Entry | None:
         """One current entry."""
@@ -267,6 +273,8 @@ class Registry:
                 change = Change(event.revision, home.cache.entries.get(key), self._new(home, key, event), {})
                 home.cache.apply(change)
                 home.broadcaster.publish(change)
+                for told in home.followers:
+                    told(change)
         for revision, reached in self._progress:
             if revision <= self.revision and not reached.done():
                 reached.set_result(None)

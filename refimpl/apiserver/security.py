@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from refimpl.apiserver.authentication import Authenticator
-from refimpl.apiserver.authorization import Authorizer, always_allow
+from refimpl.apiserver.authorization import Authorizer
 
 
 @attrs.frozen
@@ -16,11 +16,13 @@ class Security:
 
     Attributes:
         authenticators: asked in order.
-        authorizers: asked in order; the first opinion counts.
+        modes: of authorization, by the names of `--authorization-mode`.
+        authorizers: asked in order instead of those of the modes; the first opinion counts.
     """
 
     authenticators: Sequence[Authenticator] = ()
-    authorizers: Sequence[Authorizer] = (always_allow,)
+    modes: Sequence[str] = ("AlwaysAllow",)
+    authorizers: Sequence[Authorizer] = attrs.field(default=(), kw_only=True)
 
 
 ALLOW_ALL = Security()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import attrs
+
 from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import Resource
@@ -12,6 +14,7 @@ from refimpl.apiserver import (
     authorization,
     bootstrap,
     health,
+    impersonation,
     kinds,
     kubelets,
     metrics,
@@ -22,6 +25,7 @@ from refimpl.apiserver import (
     routes,
 )
 from refimpl.apiserver.authentication import Credentials, Subject
+from refimpl.apiserver.authorization import modes
 from refimpl.apiserver.call import Call
 from refimpl.apiserver.discovery import Discovery
 from refimpl.apiserver.kubelets import Kubelets
@@ -68,7 +72,7 @@ class ApiServer:
     ) -> None:
         self.clock = clock
         self.registry = Registry(store, strategies)
-        self._security = security
+        self._security = _secured(security, self.registry)
         self._kubelets = kubelets
         self._settings = settings
         self.health = health.Health()
@@ -80,7 +84,7 @@ class ApiServer:
     async def start(self) -> None:
         """Loads the store and makes what every cluster has."""
         known = await self.registry.start()
-        await bootstrap.fill(self.registry, self.handle)
+        await bootstrap.fill(self.registry, self.handle, rights="RBAC" in self._security.modes)
         if not known:
             self.registry.begin_history()
 
@@ -108,8 +112,7 @@ class ApiServer:
             user = authentication.authenticate(
                 self._security.authenticators, Credentials(request.headers, subject, warnings)
             )
-            known = Request(request.method, request.path, request.query, request.headers, request.body, user)
-            request = authentication.impersonated(known)
+            request = Request(request.method, request.path, request.query, request.headers, request.body, user)
         except ApiError as error:
             return rendering.render_error(request, error, warnings)
         return await self.handle(request)
@@ -123,8 +126,10 @@ class ApiServer:
     async def _answer(self, request: Request) -> Response:
         warnings: list[str] = []
         try:
-            target = paths.parse(request.path)
+            target = self._target(request)
             watch = target is not None and (target.watch or routes.is_watch(target, request))
+            if "impersonate-user" in request.headers or "impersonate-group" in request.headers:
+                request = impersonation.impersonated(self._security.authorizers, request, target, watch=watch)
             authorization.check(self._security.authorizers, request, target, watch=watch)
             if target is None:
                 return self._page(request)
@@ -135,6 +140,14 @@ class ApiServer:
             return await handler(self._call(request, target, warnings))
         except ApiError as error:
             return rendering.render_error(request, error, warnings)
+
+    def _target(self, request: Request) -> Target | None:
+        """What the URL names; that nothing of that name is served is only for those to know who might ask for it."""
+        try:
+            return paths.parse(request.path)
+        except ApiError:
+            authorization.check(self._security.authorizers, request, None, watch=False)
+            raise
 
     def _call(self, request: Request, target: Target, warnings: list[str]) -> Call:
         strategy = self._strategies(target.resource)
@@ -159,6 +172,13 @@ class ApiServer:
             if response is not None:
                 return response
         return NOT_FOUND
+
+
+def _secured(security: Security, registry: Registry) -> Security:
+    """With the authorizers of its modes, unless it has others."""
+    if security.authorizers:
+        return security
+    return attrs.evolve(security, authorizers=modes.authorizers(security.modes, registry))
 
 
 NOT_FOUND = Response(

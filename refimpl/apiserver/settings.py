@@ -17,6 +17,7 @@ class Settings:
         kubelet_preferred_address_types: which address of a node to use for its kubelet, most wanted first.
         protect_storage: give claims and volumes the finalizer that keeps them while they are in use. Something has to
             lift it again; no controller of the reference does, so it is off.
+        disable_admission_plugins: names of admission plug-ins to leave out, such as `NodeRestriction`.
     """
 
     default_not_ready_toleration_seconds: int = 300
@@ -31,6 +32,7 @@ class Settings:
         "ExternalIP",
     )
     protect_storage: bool = False
+    disable_admission_plugins: tuple[str, ...] = ()
 
 
 DEFAULTS = Settings()

@@ -26,6 +26,7 @@ import attrs
 from refimpl.api.errors import Cause, Object
 from refimpl.api.http import User
 from refimpl.api.resources import Resource
+from refimpl.apiserver.security import ALLOW_ALL, Security
 from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.clock import Clock
 
@@ -60,6 +61,7 @@ class Context:
         reader: stored objects.
         dry_run: nothing will be stored.
         settings: what the operator chose.
+        security: who may do what.
         warnings: texts for `Warning` headers; append to it (in `begin_create` and `begin_update`: refused writes have
             none).
     """
@@ -74,6 +76,7 @@ class Context:
     reader: Reader
     dry_run: bool = False
     settings: Settings = DEFAULTS
+    security: Security = ALLOW_ALL
     warnings: list[str] = attrs.field(factory=list)
 
 

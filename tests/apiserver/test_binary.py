@@ -175,8 +175,8 @@ async def test_reviews_are_answered(server: ApiServer):
         (
             b'{"a":1}',
             (
-                "the object provided is unrecognized (must be of type Namespace): provided data does not appear to be a "
-                'protobuf message, expected prefix [107 56 115 0] ({"a":1})'
+                "the object provided is unrecognized (must be of type Namespace): provided data does not appear to be "
+                'a protobuf message, expected prefix [107 56 115 0] ({"a":1})'
             ),
         ),
         (

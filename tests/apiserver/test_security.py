@@ -32,7 +32,7 @@ def only_nodes(attributes: Attributes) -> Decision | None:
 @pytest.fixture
 async def guarded(clock: Clock) -> AsyncIterator[ApiServer]:
     table = authentication.tokens({"n1": NODE, "admin": ADMIN})
-    security = Security([table, authentication.client_certificate], [only_nodes])
+    security = Security([table, authentication.client_certificate], authorizers=[only_nodes])
     server = ApiServer(MemoryStore(), clock, security=security)
     await server.start()
     yield server
@@ -97,7 +97,8 @@ async def test_access_reviews_ask_the_authorizers(guarded: ApiServer):
 
     path = SELFSUBJECTACCESSREVIEWS.path()
     assert await review(guarded, path, spec("get", "nodes")) == {"allowed": True, "reason": "nodes may be read"}
-    assert await review(guarded, path, spec("delete", "nodes")) == {"allowed": False, "reason": "nodes may be read"}
+    refused = {"allowed": False, "denied": True, "reason": "nodes may be read"}
+    assert await review(guarded, path, spec("delete", "nodes")) == refused
     assert await review(guarded, path, spec("get", "pods")) == {"allowed": False}
     other = await review(guarded, SUBJECTACCESSREVIEWS.path(), {"user": "x", **spec("get", "nodes")})
     assert other["allowed"] is True

@@ -15,6 +15,7 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response, User
 from refimpl.apiserver import authentication
+from refimpl.apiserver.authorization.modes import NODE_AND_RBAC
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
@@ -29,7 +30,19 @@ MERGE = "application/merge-patch+json"
 SERVER = "127.0.0.1:6443"
 CLOSED = {"_closed_by": "server"}
 TOKEN = "admintoken"
-USERS = {TOKEN: User("admin", ("system:masters", authentication.AUTHENTICATED), "admin")}
+ADMIN = User("admin", ("system:masters", authentication.AUTHENTICATED), "admin")
+OTHERS = {
+    "admin": ("admin", ("system:masters",)),
+    "node-a": ("system:node:a", ("system:nodes",)),
+    "node-b": ("system:node:b", ("system:nodes",)),
+    "node-c-nogroup": ("system:node:c", ()),
+    "node-noname": ("system:node:", ("system:nodes",)),
+    "kubelet-badname": ("kubelet", ("system:nodes",)),
+    "alice": ("alice", ()),
+    "scheduler": ("system:kube-scheduler", ()),
+    "kcm": ("system:kube-controller-manager", ()),
+}
+"""Users of the servers with authorization, by token."""
 
 
 @attrs.define
@@ -51,7 +64,7 @@ async def play(case: Case) -> list[str]:
     server = ApiServer(
         MemoryStore(),
         clock,
-        security=Security([authentication.tokens(USERS)]),
+        security=_security(case),
         settings=Settings(protect_storage=True),
     )
     await server.start()
@@ -70,6 +83,16 @@ async def play(case: Case) -> list[str]:
             compaction.cancel()
         await server.close()
     return player.found
+
+
+def _security(case: Case) -> Security:
+    """Who is known to the server of a case, and what they may do."""
+    table = {TOKEN: ADMIN}
+    if "--authorization-mode=Node,RBAC" not in case.server_config:
+        return Security([authentication.tokens(table)])
+    for token, (name, groups) in OTHERS.items():
+        table[token] = User(name, (*groups, authentication.AUTHENTICATED), token)
+    return Security([authentication.tokens(table), authentication.anonymous], NODE_AND_RBAC)
 
 
 async def _compact(server: ApiServer) -> None:

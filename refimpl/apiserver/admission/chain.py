@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Final, Protocol
 
 from refimpl.api.errors import Object
 from refimpl.apiserver.admission import (
     defaultstorageclass,
     defaulttolerationseconds,
+    escalation,
     namespacelifecycle,
+    noderestriction,
     nodetaint,
     priority,
     runtimeclass,
@@ -30,16 +34,23 @@ class Plugin(Protocol):
         """
 
 
-CHAIN: Final[tuple[Plugin, ...]] = (
-    namespacelifecycle,
-    nodetaint,
-    priority,
-    defaulttolerationseconds,
-    storageprotection,
-    defaultstorageclass,
-    runtimeclass,
-)
-"""Every plug-in, in the order of kube-apiserver 1.36."""
+PLUGINS: Final[Mapping[str, Plugin]] = {
+    "NamespaceLifecycle": namespacelifecycle,
+    "NodeRestriction": noderestriction,
+    "TaintNodesByCondition": nodetaint,
+    "Priority": priority,
+    "DefaultTolerationSeconds": defaulttolerationseconds,
+    "StorageObjectInUseProtection": storageprotection,
+    "DefaultStorageClass": defaultstorageclass,
+    "RuntimeClass": runtimeclass,
+}
+"""Every plug-in by its name, in the order of kube-apiserver 1.36."""
+
+
+@cache
+def chain(disabled: tuple[str, ...]) -> tuple[Plugin, ...]:
+    """The plug-ins that are not switched off; what is said about handing on rights cannot be switched off."""
+    return (*(plugin for name, plugin in PLUGINS.items() if name not in disabled), escalation)
 
 
 def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
@@ -53,5 +64,5 @@ def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
     Raises:
         ApiError: a plug-in refuses.
     """
-    for plugin in CHAIN:
+    for plugin in chain(ctx.settings.disable_admission_plugins):
         plugin.admit(ctx, old, new)

@@ -18,7 +18,7 @@ from refimpl.api.errors import (
     too_many_requests,
 )
 from refimpl.api.resources import PODDISRUPTIONBUDGETS, PODS, Resource
-from refimpl.apiserver import decoding, delete, deleteoptions, update, writeoptions
+from refimpl.apiserver import admission, decoding, delete, deleteoptions, update, writeoptions
 from refimpl.apiserver.call import Answer, Call, done
 from refimpl.apiserver.deleteoptions import DeleteOptions
 from refimpl.apiserver.paths import Target
@@ -39,6 +39,7 @@ async def create(call: Call) -> Answer:
     eviction = decoding.read_object(call, options.field_validation, EVICTIONS, also=("policy/v1beta1",))
     if eviction["metadata"].get("name", call.target.name) != call.target.name:
         raise bad_request("name in URL does not match name in Eviction object")
+    admission.admit(call.context("CREATE", dry_run=options.dry_run), None, eviction)
     chosen = deleteoptions.from_object(eviction.get("deleteOptions") or {})
     chosen = attrs.evolve(chosen, dry_run=chosen.dry_run or options.dry_run)
     pod = call.registry.get(PODS, call.target.name, call.target.namespace)

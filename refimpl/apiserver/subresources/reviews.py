@@ -5,7 +5,7 @@ Source: kube-apiserver 1.36, `registry/authentication` and `registry/authorizati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refimpl.api.errors import ApiError, Object, bad_request
@@ -22,6 +22,8 @@ from refimpl.api.resources import (
 from refimpl.apiserver import authentication, authorization, decoding, writeoptions
 from refimpl.apiserver.authentication import Credentials
 from refimpl.apiserver.authorization import Attributes
+from refimpl.apiserver.authorization.node import NodeAuthorizer, identity
+from refimpl.apiserver.authorization.rbac import Rbac
 from refimpl.apiserver.call import Answer, Call
 
 
@@ -38,13 +40,21 @@ async def create(call: Call) -> Answer:
 
 
 def token_review(call: Call, review: Object) -> Object:
-    """Who a token belongs to."""
+    """Who a token belongs to.
+
+    Raises:
+        ApiError: 400, there is none.
+    """
     token = (review.get("spec") or {}).get("token", "")
+    if not token:
+        raise bad_request("token is required for TokenReview in authentication")
     headers = {"authorization": f"Bearer {token}"}
     try:
         user = authentication.authenticate(call.security.authenticators, Credentials(headers, None, []))
     except ApiError:
         return {"user": {}, "error": "invalid bearer token"}
+    if user.name == authentication.ANONYMOUS:
+        return {"user": {}}
     return {"authenticated": True, "user": user_info(user)}
 
 
@@ -75,19 +85,48 @@ def access_review(call: Call, review: Object) -> Object:
     return _verdict(call, User(spec.get("user", ""), tuple(spec.get("groups") or ())), spec)
 
 
-def rules_review(_: Call, __: Object) -> Object:
-    """Everything the asking user may do, as far as that can be listed."""
-    every = ["*"]
-    return {
-        "resourceRules": [{"verbs": every, "apiGroups": every, "resources": every}],
-        "nonResourceRules": [{"verbs": every, "nonResourceURLs": every}],
-        "incomplete": False,
-    }
+def rules_review(call: Call, review: Object) -> Object:
+    """Everything the asking user may do in a namespace, as far as that can be listed.
+
+    Raises:
+        ApiError: 400, no namespace is named.
+    """
+    namespace = (review.get("spec") or {}).get("namespace", "")
+    if not namespace:
+        raise bad_request("no namespace on request")
+    user, authorizers = call.request.user, call.security.authorizers
+    answer: Object = {"resourceRules": [], "nonResourceRules": [], "incomplete": False}
+    errors: list[str] = []
+    for authorizer in authorizers:
+        if isinstance(authorizer, Rbac):
+            rules, found = authorizer.rules_for(user, namespace)
+            _add_rules(answer, rules)
+            errors += found
+        elif authorizer is authorization.always_allow:
+            _add_rules(answer, EVERYTHING)
+        elif isinstance(authorizer, NodeAuthorizer) and identity(user) is not None:
+            errors.append("node authorizer does not support user rule resolution")
+    if errors:
+        answer |= {"incomplete": True, "evaluationError": errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"}
+    return answer
+
+
+EVERYTHING: tuple[Object, ...] = (
+    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    {"verbs": ["*"], "nonResourceURLs": ["*"]},
+)
+
+
+def _add_rules(answer: Object, rules: Iterable[Object]) -> None:
+    for rule in rules:
+        answer["nonResourceRules" if rule.get("nonResourceURLs") else "resourceRules"].append(rule)
 
 
 def _verdict(call: Call, user: User, spec: Mapping[str, Any]) -> Object:
     decision = authorization.authorize(call.security.authorizers, attributes(user, spec))
     status: Object = {"allowed": decision.allowed}
+    if not decision.allowed and decision.final:
+        status["denied"] = True
     if decision.reason:
         status["reason"] = decision.reason
     return status
@@ -107,7 +146,21 @@ def attributes(user: User, spec: Mapping[str, Any]) -> Attributes:
         subresource=resource.get("subresource", ""),
         namespace=resource.get("namespace", ""),
         name=resource.get("name", ""),
+        fields=_field_selector(resource.get("fieldSelector") or {}),
     )
+
+
+def _field_selector(selector: Mapping[str, Any]) -> str:
+    """The field selector that a review asks about, in the form of a query."""
+    raw: str = selector.get("rawSelector", "")
+    if raw:
+        return raw
+    wanted = []
+    for requirement in selector.get("requirements") or ():
+        values: Sequence[str] = requirement.get("values") or ()
+        if requirement.get("operator") == "In" and len(values) == 1:
+            wanted.append(f"{requirement.get('key', '')}={values[0]}")
+    return ",".join(wanted)
 
 
 _ANSWERS = {

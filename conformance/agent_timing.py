@@ -135,6 +135,10 @@ class AgentTiming:
         """The node is ready, after its runtime answers again."""
         return Window(0, _RUNTIME_CHECK + self.slack + self.status_tick().latest)
 
+    def network_regained(self) -> Window:
+        """A pod that had to wait for the network runs, after the network is there again."""
+        return Window(0, _RUNTIME_CHECK + _STATUS_SYNC + self.pod_running().latest)
+
     def pod_acknowledged(self, pods: int = 1) -> Window:
         """A pod's status is written for the first time, after it was bound together with others."""
         return Window(0, _ACKNOWLEDGED + _REQUESTS_PER_POD * pods + self.slack)

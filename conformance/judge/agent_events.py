@@ -49,6 +49,17 @@ def told(seen: AgentSeen, kind: str, name: str, reason: str = "") -> Iterator[To
             )
 
 
+def times(seen: AgentSeen, kind: str, name: str, reason: str) -> int:
+    """How often the master's Events say that something happened to an object, repetitions counted."""
+    total = 0
+    for story in seen.history.stories("Event"):
+        state = story.last or {}
+        about = state.get("involvedObject") or {}
+        if (about.get("kind"), about.get("name"), state.get("reason")) == (kind, name, reason):
+            total += int(state.get("count") or 1)
+    return total
+
+
 def of_node(seen: AgentSeen, reason: str = "") -> list[Told]:
     """What the agent told of its node."""
     return list(told(seen, "Node", seen.node_name, reason))

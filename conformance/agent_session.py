@@ -10,10 +10,12 @@ from functools import partial
 import attrs
 
 from conformance.agent_timing import AgentTiming
+from conformance.claims import NOT_LOOKED, Claim
 from conformance.client import ApiClient
 from conformance.clock import SuiteClock
 from conformance.drive.agent import AgentStage
 from conformance.driver import AgentConnection, AgentFacts, AgentTarget
+from conformance.features import Feature
 from conformance.judge.agent import AgentSeen
 from conformance.naming import Naming
 from conformance.plays import Plays
@@ -47,7 +49,7 @@ class AgentSession:
         self._plays: Plays[AgentSeen] = Plays()
         self._logs: list[Log] = []
 
-    async def open(self, scenarios: Iterable[Scenario]) -> None:
+    async def open(self, scenarios: Iterable[Scenario], needed: Iterable[Feature] = ()) -> None:
         """Makes ready.
 
         Raises:
@@ -86,6 +88,18 @@ class AgentSession:
     def lacks(self, profile: str) -> str:
         """Why requirements of a profile do not bind this agent; empty when they do."""
         return "" if profile in self.facts.profiles else f"the agent does not claim the profile {profile!r}"
+
+    async def claim(self, feature: Feature) -> Claim:
+        """Nothing: features are a master's; an agent's profiles are declared by its driver."""
+        return Claim(feature, NOT_LOOKED)
+
+    async def claims(self) -> tuple[Claim, ...]:
+        """None; see `claim`."""
+        return ()
+
+    def contradictions(self) -> list[str]:
+        """None: an agent's driver starts it with the settings it declares."""
+        return []
 
     async def close(self) -> list[str]:
         """Ends what still plays; masters and agents end with their scenarios.

@@ -21,8 +21,11 @@ JSON_PATCH = "application/json-patch+json"
 
 _BODY_LIMIT = 2000
 _ATTEMPTS = 5
+_PAUSE = 0.1
+_LONGEST_PAUSE = 5
 _PATIENCE = 60.0
 """Seconds without an answer after which there will be none, whatever the wire says."""
+_SHOWN = 80
 _TRANSIENT = (429, 500, 502, 503, 504)
 
 
@@ -36,7 +39,7 @@ class ApiRefused(Exception):
     """
 
     def __init__(self, method: str, path: str, status: int, reason: str, message: str) -> None:
-        super().__init__(f"{method} {path} was answered {status} {reason}: {message}")
+        super().__init__(f"{method} {path} was answered {f'{status} {reason}'.strip()}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
@@ -99,8 +102,16 @@ class ApiClient:
         return await self._call("GET", path, query=query)
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Creates an object. Names are unique to the run, so an answer lost on the way is made good by reading."""
-        return await self._call("POST", path, body=body)
+        """Creates an object. Names are unique to the run, so an answer lost on the way is made good by reading.
+
+        Raises:
+            ApiRefused: the API did not want it, or answered with something that is no object.
+            NoAnswer: there was none.
+        """
+        created = await self._call("POST", path, body=body)
+        if not is_object(created) and not is_status(created):
+            raise ApiRefused("POST", path, 200, "", f"that is no object: {str(created)[:_SHOWN]}")
+        return created
 
     async def replace(self, path: str, body: Mapping[str, Any]) -> Any:
         """Replaces an object."""
@@ -148,9 +159,9 @@ class ApiClient:
     async def settle(self) -> None:
         """Waits for requests whose senders were cancelled: what they create must be known before cleaning up."""
         if self._underway:
-            await asyncio.wait(self._underway, timeout=_PATIENCE)
-        for request in self._underway:
-            request.cancel()
+            _, stuck = await asyncio.wait(self._underway, timeout=_PATIENCE)
+            for request in stuck:
+                request.cancel()
 
     async def _send(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """Sends a request that comes to its end even when whoever sent it is cancelled.
@@ -196,6 +207,14 @@ class ApiClient:
                 if line.strip():
                     yield _event(line, path)
 
+    async def seek(self, path: str, **query: str) -> Answer:
+        """Reads something that may be refused, and tries again while the answer is a passing trouble.
+
+        Raises:
+            NoAnswer: there was none, however often it was asked.
+        """
+        return await self._persist("GET", path, query=query)
+
     async def _call(
         self,
         method: str,
@@ -205,7 +224,22 @@ class ApiClient:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        pause = 0.1
+        answer = await self._persist(method, path, body=body, query=query, content_type=content_type)
+        if answer.status < 300:
+            return answer.body
+        raise _refused(method, path, answer.status, answer.body, answer.text)
+
+    async def _persist(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """Asks until the answer is no passing trouble, or for the last time."""
+        pause = _PAUSE
         for attempt in range(1, _ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
             try:
@@ -213,15 +247,12 @@ class ApiClient:
             except NoAnswer:
                 if last:
                     raise
-                answer = None
-            if answer is not None:
-                if answer.status < 300:
-                    return answer.body
+            else:
                 if method == "POST" and answer.status == 409 and attempt > 1:
-                    return await self._call("GET", f"{path}/{body['metadata']['name']}")
+                    return await self._persist("GET", f"{path}/{body['metadata']['name']}")
                 if answer.status not in _TRANSIENT or last:
-                    raise _refused(method, path, answer.status, answer.body, answer.text)
-                pause = max(pause, min(_seconds(answer.headers.get("retry-after")), 5))
+                    return answer
+                pause = max(pause, min(_seconds(answer.headers.get("retry-after")), _LONGEST_PAUSE))
             await asyncio.sleep(pause)
             pause *= 2
         raise AssertionError("unreachable")
@@ -244,8 +275,27 @@ class ApiClient:
         )
 
 
+def is_object(body: Any) -> bool:
+    """Whether an answer is an API object that was stored: it has a name and a uid."""
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    return isinstance(metadata, dict) and bool(metadata.get("name")) and bool(metadata.get("uid"))
+
+
+def is_list(body: Any) -> bool:
+    """Whether an answer is a list of API objects."""
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
+        return False
+    items = body.get("items") or []
+    return isinstance(items, list) and all(isinstance(i, dict) and isinstance(i.get("metadata"), dict) for i in items)
+
+
+def is_status(body: Any) -> bool:
+    """Whether an answer is a Status."""
+    return isinstance(body, dict) and body.get("kind") == "Status"
+
+
 def _refused(method: str, path: str, status: int, body: Any, text: str) -> ApiRefused:
-    if isinstance(body, dict) and body.get("kind") == "Status":
+    if is_status(body):
         return ApiRefused(method, path, status, str(body.get("reason", "")), str(body.get("message", "")))
     return ApiRefused(method, path, status, "", " ".join(text.split())[:200])
 

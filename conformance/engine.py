@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from conformance import judging
 from conformance.agent_session import AgentSession
-from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
+from conformance.claims import Claim
 from conformance.clock import stopwatch
 from conformance.collect import Entry
 from conformance.driver import AgentTarget
+from conformance.features import Feature, needed
 from conformance.record import files
 from conformance.record.history import History
 from conformance.replay import ReplaySession, ReplayTarget
@@ -26,24 +27,12 @@ from conformance.report.results import Report, Result
 from conformance.scenario import MASTER, Scenario, imposed
 from conformance.session import Session
 from conformance.target import Target, TargetError
-from conformance.verdict import Judgement, Skipped, SuiteError, Unsupported, Verdict
+from conformance.terms import Terms
+from conformance.verdict import Judgement, NotExercised, Skipped, SuiteError, Unsupported, Verdict
+
+T = TypeVar("T")
 
 AnyTarget = Target | AgentTarget | ReplayTarget
-
-
-@attrs.frozen
-class Limits:
-    """What the user leaves out.
-
-    Attributes:
-        max_wait: scenarios that may take longer, in seconds, are not played.
-        without: profiles of requirements that the target does not claim.
-        allow_hazards: play even where something may act on simulated nodes.
-    """
-
-    max_wait: float | None = None
-    without: frozenset[str] = frozenset()
-    allow_hazards: bool = False
 
 
 class AnySession(Protocol):
@@ -56,7 +45,7 @@ class AnySession(Protocol):
     curl: str
     fault: str
 
-    async def open(self, scenarios: Iterable[Scenario]) -> None:
+    async def open(self, scenarios: Iterable[Scenario], needed: Iterable[Feature] = ()) -> None:
         """Opens the target and finds out what it is."""
         ...
 
@@ -74,6 +63,18 @@ class AnySession(Protocol):
 
     def lacks(self, profile: str) -> str:
         """Why requirements of a profile do not bind the target."""
+        ...
+
+    async def claim(self, feature: Feature) -> Claim:
+        """What the target claims of a feature."""
+        ...
+
+    async def claims(self) -> tuple[Claim, ...]:
+        """What it claims of all features in question."""
+        ...
+
+    def contradictions(self) -> list[str]:
+        """Where it differs from what was declared."""
         ...
 
     async def close(self) -> list[str]:
@@ -100,10 +101,7 @@ class Engine:
         side: what is tested: `master` or `node`.
         target: the master, or the kind of node agent.
         book: the catalogue.
-        seed: of all random choices.
-        settings: timing settings that override what the target declares.
-        limits: what the user leaves out.
-        baseline: failures that are accepted.
+        terms: what the run goes by.
 
     Attributes:
         started: whether the target could be tested at all.
@@ -114,20 +112,17 @@ class Engine:
         side: str,
         target: AnyTarget,
         book: Catalogue,
-        *,
-        seed: int,
-        settings: Mapping[str, float],
-        limits: Limits | None = None,
-        baseline: Baseline | None = None,
+        terms: Terms,
     ) -> None:
         self._target = target
         self._book = book
-        self._seed = seed
-        self._settings = settings
-        self._limits = limits or Limits()
-        self._baseline = baseline or Baseline()
-        self._session = _session(side, target, seed, settings)
+        self._terms = terms
+        self._session = _session(side, target, terms)
+        self._name = terms.declared.name if side == MASTER and terms.declared.name else target.name
         self._results: list[Result] = []
+        self._asked = 0
+        self._claims: tuple[Claim, ...] = ()
+        self._contradictions: tuple[str, ...] = ()
         self._left: list[str] = []
         self._began = stopwatch()
         self._took = 0.0
@@ -147,9 +142,10 @@ class Engine:
         """
         scenarios = _scenarios(entries)
         self._began = stopwatch()
-        self._runner.run(self._session.open(scenarios))
+        self._asked = len(entries)
+        self._runner.run(self._session.open(scenarios, self._needed(entries)))
         hazards = self._runner.run(self._session.hazards())
-        if hazards and not self._limits.allow_hazards:
+        if hazards and not self._terms.limits.allow_hazards:
             raise TargetError(f"{hazards[0]}; --allow-hazards goes on all the same")
         self.started = True
         chosen = [scenario for scenario in scenarios if not self._too_long(scenario)]
@@ -166,7 +162,7 @@ class Engine:
             TargetError: the target cannot be tested.
         """
         scenarios = _scenarios(entries)
-        self._runner.run(self._session.open(scenarios))
+        self._runner.run(self._session.open(scenarios, self._needed(entries)))
         hazards = self._runner.run(self._session.hazards())
         left_out = [scenario.name for scenario in scenarios if self._too_long(scenario)]
         return plan(self._session, entries, left_out, hazards)
@@ -174,20 +170,28 @@ class Engine:
     def announcement(self) -> str:
         """What has begun, in one line: the run can be cleaned up by its id even if this process dies."""
         session = self._session
-        return f"target {self._target.name}, run {session.run_id}: up to {self._longest:.0f} s by the target's settings"
+        return f"target {self._name}, run {session.run_id}: up to {self._longest:.0f} s by the target's settings"
 
     def result(self, entry: Entry) -> Result:
         """Waits for what the case reads, and asks it."""
         seen: AnySeen | None = None
         try:
             seen = self._seen(entry)
-        except (SuiteError, Unsupported, Skipped) as error:
+        except (SuiteError, Unsupported, Skipped, NotExercised) as error:
             judgement = judging.without_verdict(error)
         else:
             judgement = judging.judge(entry.function, entry.case, seen, self._book)
         result = self._result(entry, judgement, seen)
         self._results.append(result)
+        if len(self._results) == self._asked and self._broken is None:
+            self._take_stock()
         return result
+
+    def _take_stock(self) -> None:
+        """Holds what was declared against what was seen, once every case was asked."""
+        self._claims = self._runner.run(self._session.claims())
+        lines = [*self._runner.run(_now(self._session.contradictions)), *(c.contradiction() for c in self._claims)]
+        self._contradictions = tuple(line for line in lines if line)
 
     def close(self) -> None:
         """Ends everything and cleans up; what could not be removed stands in the report."""
@@ -209,16 +213,18 @@ class Engine:
         """The run as far as it went."""
         session = self._session
         return Report(
-            target=self._target.name,
+            target=self._name,
             version=session.facts.version,
             run_id=session.run_id,
-            seed=self._seed,
+            seed=self._terms.seed,
             timing={name: float(value) for name, value in attrs.asdict(session.timing).items()},
             results=tuple(self._results),
             left_behind=tuple(self._left),
             wall_seconds=self._took,
             longest_wait=self._longest,
             fault=session.fault,
+            claims=self._claims,
+            contradictions=self._contradictions,
         )
 
     def _seen(self, entry: Entry) -> AnySeen:
@@ -226,19 +232,24 @@ class Engine:
             raise self._broken
         case = entry.case
         unbound = judging.out_of_era(case, self._session.facts.minor, self._book)
-        profile = self._book[case.ids[0]].profile
-        if profile in self._limits.without:
-            unbound = unbound or f"declared by --without {profile}"
-        unbound = unbound or self._session.lacks(profile)
+        requirement = self._book[case.ids[0]]
+        unbound = unbound or self._terms.left_out(requirement) or self._session.lacks(requirement.profile)
         if unbound:
             raise Unsupported(unbound)
         if self._too_long(case.scenario):
             raise Skipped(self._too_long(case.scenario))
+        for feature in needed([requirement]):
+            objection = self._runner.run(self._session.claim(feature)).objection()
+            if objection is not None:
+                raise objection
         found: AnySeen = self._runner.run(self._session.seen(case.scenario))
         return found
 
+    def _needed(self, entries: Sequence[Entry]) -> tuple[Feature, ...]:
+        return needed(self._book[entry.case.ids[0]] for entry in entries)
+
     def _too_long(self, scenario: Scenario) -> str:
-        longest, limit = scenario.longest(self._session.timing), self._limits.max_wait
+        longest, limit = scenario.longest(self._session.timing), self._terms.limits.max_wait
         if limit is None or longest <= limit:
             return ""
         return f"scenario {scenario.name} may take {longest:.0f} s, more than --max-wait {limit:g}"
@@ -253,9 +264,11 @@ class Engine:
                 seen=seen,
                 curl=self._session.curl,
                 address=self._session.address,
-                repeat=repeat_line(entry.nodeid, self._target.repeat, self._seed, self._settings),
+                repeat=repeat_line(
+                    entry.nodeid, (*self._target.repeat, *self._terms.repeat), self._terms.seed, self._terms.given
+                ),
             )
-        known = self._baseline.known(entry.nodeid, entry.case, judgement)
+        known = self._terms.baseline.known(entry.nodeid, entry.case, judgement)
         return Result(
             case=entry.nodeid,
             ids=entry.case.ids,
@@ -271,13 +284,14 @@ def _scenarios(entries: Sequence[Entry]) -> list[Scenario]:
     return list({entry.case.scenario.name: entry.case.scenario for entry in entries}.values())
 
 
-def _session(side: str, target: AnyTarget, seed: int, settings: Mapping[str, float]) -> AnySession:
+def _session(side: str, target: AnyTarget, terms: Terms) -> AnySession:
     if isinstance(target, ReplayTarget):
         return ReplaySession(target)
     if side == MASTER:
-        return Session(target, seed=seed, settings=settings)  # type: ignore[arg-type]
-    return AgentSession(target, seed=seed, settings=settings)  # type: ignore[arg-type]
+        return Session(target, seed=terms.seed, settings=terms.settings, declared=terms.claimed())  # type: ignore[arg-type]
+    return AgentSession(target, seed=terms.seed, settings=terms.settings)  # type: ignore[arg-type]
 
 
-async def _now(read: Callable[[], History]) -> History:
+async def _now(read: Callable[[], T]) -> T:
+    """What needs the loop's clock, though it waits for nothing."""
     return read()

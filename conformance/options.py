@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from conformance import baseline, timing
-from conformance.baseline import Baseline, BaselineError
+from conformance import declared as target_file
+from conformance.baseline import Baseline, BaselineError, Known
 from conformance.clock import fresh_seed
-from conformance.engine import Limits
+from conformance.declared import Declared, TargetFileError
+from conformance.terms import Limits, Terms
 
 
 def add(parser: pytest.Parser) -> None:
@@ -39,7 +41,14 @@ def add(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="PROFILE",
-        help="a profile of requirements that the target does not claim, e.g. scheduler; repeatable",
+        help="a feature, or a profile of requirements, that the target does not claim, e.g. scheduler; repeatable",
+    )
+    group.addoption(
+        "--target-file",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="TOML file that says what the target is: version, timing, features, known failures",
     )
     group.addoption(
         "--plan", action="store_true", help="say what would be done and how long it may take, and do nothing"
@@ -71,35 +80,48 @@ def add(parser: pytest.Parser) -> None:
     )
 
 
-def seed(config: pytest.Config) -> int:
-    """The seed to use."""
-    given: int | None = config.getoption("--seed")
-    return fresh_seed() if given is None else given
+def terms(config: pytest.Config) -> Terms:
+    """Everything the options decide about a run.
 
-
-def limits(config: pytest.Config) -> Limits:
-    """What to leave out."""
-    return Limits(
-        max_wait=config.getoption("--max-wait"),
-        without=frozenset(config.getoption("--without")),
-        allow_hazards=config.getoption("--allow-hazards"),
+    Raises:
+        pytest.UsageError: one of them is wrong.
+    """
+    seed: int | None = config.getoption("--seed")
+    said = declared(config)
+    file: Path | None = config.getoption("--target-file")
+    return Terms(
+        seed=fresh_seed() if seed is None else seed,
+        given=given(config),
+        limits=_limits(config),
+        baseline=Baseline((*_known(config), *said.known)),
+        declared=said,
+        repeat=("--target-file", str(file)) if file else (),
     )
 
 
-def known(config: pytest.Config) -> Baseline:
-    """The failures that are accepted.
+def declared(config: pytest.Config) -> Declared:
+    """What the target file says.
 
     Raises:
-        pytest.UsageError: the file cannot be used.
+        pytest.UsageError: it cannot be used.
     """
-    path: Path | None = config.getoption("--baseline")
+    path: Path | None = config.getoption("--target-file")
     try:
-        return Baseline(baseline.read(path) if path else ())
-    except BaselineError as error:
+        return target_file.read(path) if path else Declared()
+    except TargetFileError as error:
         raise pytest.UsageError(*str(error).splitlines()) from error
 
 
 def settings(config: pytest.Config) -> dict[str, float]:
+    """All timing settings: of the target file, of the profile, and of options, the latter winning.
+
+    Raises:
+        pytest.UsageError: one of them is wrong.
+    """
+    return {**declared(config).timing, **given(config)}
+
+
+def given(config: pytest.Config) -> dict[str, float]:
     """Timing settings from profile and options, the latter winning.
 
     Raises:
@@ -112,3 +134,19 @@ def settings(config: pytest.Config) -> dict[str, float]:
     except timing.TimingError as error:
         raise pytest.UsageError(str(error)) from error
     return found
+
+
+def _limits(config: pytest.Config) -> Limits:
+    return Limits(
+        max_wait=config.getoption("--max-wait"),
+        without=frozenset(config.getoption("--without")),
+        allow_hazards=config.getoption("--allow-hazards"),
+    )
+
+
+def _known(config: pytest.Config) -> tuple[Known, ...]:
+    path: Path | None = config.getoption("--baseline")
+    try:
+        return baseline.read(path) if path else ()
+    except BaselineError as error:
+        raise pytest.UsageError(*str(error).splitlines()) from error

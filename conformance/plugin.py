@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from conformance import catalogue, hooks, options
-from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, check, collect
 from conformance.engine import AnyTarget
+from conformance.features import FEATURES
 from conformance.interrupt import sigterm_as_ctrl_c
 from conformance.items import CaseItem
 from conformance.replay import ReplayTarget
@@ -26,13 +26,14 @@ from conformance.report.terminal import show
 from conformance.runs import Runs
 from conformance.scenario import MASTER, NODE, case_of
 from conformance.target import TargetError
+from conformance.terms import Terms
 from conformance.verdict import Verdict
 
 _RUNS = pytest.StashKey[Runs]()
 _TARGETS = pytest.StashKey[Mapping[str, AnyTarget]]()
 _BOOK = pytest.StashKey[Catalogue]()
 _EVERY = pytest.StashKey[list[Entry]]()
-_KNOWN = pytest.StashKey[Baseline]()
+_TERMS = pytest.StashKey[Terms]()
 _OUTCOME = pytest.StashKey[Outcome]()
 
 _INTERRUPTED = pytest.ExitCode.INTERRUPTED
@@ -85,7 +86,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ]
     except catalogue.CatalogueError as error:
         raise pytest.UsageError(*str(error).splitlines()) from error
-    config.stash[_KNOWN] = options.known(config)
+    terms = config.stash[_TERMS] = options.terms(config)
+    nothing = sorted(terms.limits.without - FEATURES.keys() - {each.profile for each in book.requirements.values()})
+    if nothing:
+        raise pytest.UsageError(f"--without {nothing[0]}: no such feature or profile; features: {', '.join(FEATURES)}")
     targets = config.stash[_TARGETS] = _targets(config)
     wanted = set(config.getoption("--requirement"))
     unknown = sorted(wanted - set(book.requirements))
@@ -128,10 +132,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         config.stash[_TARGETS],
         [item.entry for item in cases],
         config.stash[_BOOK],
-        seed=options.seed(config),
-        settings=options.settings(config),
-        limits=options.limits(config),
-        baseline=config.stash[_KNOWN],
+        config.stash[_TERMS],
         every=config.stash[_EVERY],
         announce=partial(_announce, config),
         history_out=config.getoption("--history-out"),
@@ -231,5 +232,5 @@ def _write_reports(config: pytest.Config, outcome: Outcome, *, strict: bool) -> 
         json_file.write(outcome, path, strict=strict)
     path = config.getoption("--baseline-out")
     if path:
-        empty = baseline_file.write(outcome.reports, config.stash[_KNOWN].entries, path, strict=strict)
+        empty = baseline_file.write(outcome.reports, config.stash[_TERMS].baseline.entries, path, strict=strict)
         _announce(config, f"baseline written to {path}; {empty} of its entries wait for a reason")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.client import Answer, ApiClient, ApiRefused
-from conformance.kinds import LEASE, Kind
+from conformance.client import Answer, ApiClient, ApiRefused, is_list
+from conformance.kinds import LEASE, NODE, Kind
 from conformance.target import Facts, TargetError
 from conformance.wire import NoAnswer
 
@@ -20,9 +20,9 @@ async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts
         TargetError: it cannot be tested; the text is one clear line.
     """
     try:
-        version = _version(await client.ask("GET", "/version"), address)
+        version = _version(await client.seek("/version"), address)
         groups = sorted({version.group_version for kind in kinds for version in kind.versions} | {"v1"})
-        answers = await asyncio.gather(*(client.ask("GET", _discovery_path(group)) for group in groups))
+        answers = await asyncio.gather(*(client.seek(_discovery_path(group)) for group in groups))
     except NoAnswer as error:
         raise TargetError(str(error)) from error
     resources: set[str] = set()
@@ -33,7 +33,20 @@ async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts
             resources |= {f"{group}/{entry['name']}" for entry in answer.body.get("resources") or []}
     if "v1/nodes" not in resources:
         raise TargetError(f"{address} is not a Kubernetes API: discovery at /api/v1 lists no nodes")
+    await _look_at_nodes(client, address)
     return Facts(version=version["gitVersion"], minor=_minor(version), resources=frozenset(resources))
+
+
+async def _look_at_nodes(client: ApiClient, address: str) -> None:
+    """Tells an API from something that knows what to answer to the first questions, and nothing else."""
+    try:
+        answer = await client.seek(NODE.path(), limit="1")
+    except NoAnswer as error:
+        raise TargetError(str(error)) from error
+    if answer.status in (401, 403):
+        raise TargetError(_refusal(answer, address))
+    if answer.status == 200 and not is_list(answer.body):
+        raise TargetError(f"{address} is not a Kubernetes API: GET {NODE.path()} was answered 200 with no list")
 
 
 async def leader(client: ApiClient) -> str:

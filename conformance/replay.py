@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+from conformance.claims import Claim
+from conformance.declared import Declared
+from conformance.features import Feature
+from conformance.judge import contradictions
 from conformance.judge.seen import Seen
+from conformance.lookout import Lookout
 from conformance.naming import Naming
 from conformance.record import files
 from conformance.record.files import HistoryFileError
@@ -58,7 +63,7 @@ class ReplaySession:
     async def play(self, scenarios: Iterable[Scenario]) -> None:
         """They have been played."""
 
-    async def open(self, scenarios: Iterable[Scenario]) -> None:
+    async def open(self, scenarios: Iterable[Scenario], needed: Iterable[Feature] = ()) -> None:
         """Reads the file.
 
         Raises:
@@ -74,6 +79,8 @@ class ReplaySession:
             self.run_id, self.address, self.curl = about["run"], about["address"], about["curl"]
         except (HistoryFileError, KeyError, TypeError) as error:
             raise TargetError(str(error)) from error
+        self._lookout = Lookout(needed, Declared())
+        self._lookout.reduced(self.facts)
 
     async def seen(self, scenario: Scenario) -> Seen:
         """The scenario's part.
@@ -91,6 +98,18 @@ class ReplaySession:
     def lacks(self, profile: str) -> str:
         """Nothing is known to be lacking."""
         return ""
+
+    async def claim(self, feature: Feature) -> Claim:
+        """What the canary of the run shows; a run that sent none shows nothing."""
+        return await self._lookout.claim(feature.name, self.seen)
+
+    async def claims(self) -> tuple[Claim, ...]:
+        """See `claim`."""
+        return await self._lookout.claims(self.seen)
+
+    def contradictions(self) -> list[str]:
+        """Where the target visibly went by other settings than the suite was told."""
+        return list(contradictions.of_timing(self._history, self.timing, ()))
 
     async def close(self) -> list[str]:
         """Nothing to clean up."""

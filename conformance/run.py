@@ -8,9 +8,11 @@ from conformance import catalogue
 from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, collect
-from conformance.engine import AnyTarget, Engine, Limits
+from conformance.declared import Declared
+from conformance.engine import AnyTarget, Engine
 from conformance.report.results import Report
 from conformance.scenario import MASTER
+from conformance.terms import Limits, Terms
 
 
 def run(
@@ -24,6 +26,7 @@ def run(
     book: Catalogue | None = None,
     limits: Limits | None = None,
     baseline: Baseline | None = None,
+    declared: Declared | None = None,
 ) -> Report:
     """Runs the cases of some requirements; only the scenarios they read are played.
 
@@ -37,6 +40,7 @@ def run(
         book: the catalogue; None reads the one that ships with the suite.
         limits: what to leave out.
         baseline: failures that are accepted.
+        declared: what is known of the target, as a target file tells it.
 
     Raises:
         TargetError: the target cannot be tested.
@@ -47,15 +51,14 @@ def run(
         for entry in (collect() if entries is None else entries)
         if entry.case.scenario.side == side and (wanted is None or wanted.intersection(entry.case.ids))
     ]
-    engine = Engine(
-        side,
-        target,
-        book or catalogue.load(),
+    terms = Terms(
         seed=seed,
-        settings=settings or {},
-        limits=limits,
-        baseline=baseline,
+        given=settings or {},
+        limits=limits or Limits(),
+        baseline=baseline or Baseline(),
+        declared=declared or Declared(),
     )
+    engine = Engine(side, target, book or catalogue.load(), terms)
     try:
         engine.start(chosen)
         for entry in chosen:

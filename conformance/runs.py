@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry
-from conformance.engine import AnyTarget, Engine, Limits
+from conformance.engine import AnyTarget, Engine
 from conformance.report.results import Outcome, Report, Result
+from conformance.terms import Terms
 
 
 class Runs:
@@ -21,10 +21,7 @@ class Runs:
         targets: by side.
         entries: the cases, in the order in which they will be asked.
         book: the catalogue.
-        seed: of all random choices.
-        settings: timing settings.
-        limits: what the user leaves out.
-        baseline: failures that are accepted.
+        terms: what the runs go by.
         every: all cases there are, chosen or not; None when they are the chosen ones.
         announce: told in one line when a side has begun.
         history_out: where to write everything that was seen; the second side's file gets its name in between.
@@ -35,23 +32,17 @@ class Runs:
         targets: Mapping[str, AnyTarget],
         entries: Sequence[Entry],
         book: Catalogue,
+        terms: Terms,
         *,
-        seed: int,
-        settings: Mapping[str, float],
-        limits: Limits | None = None,
-        baseline: Baseline | None = None,
         every: Sequence[Entry] | None = None,
         announce: Callable[[str], None] | None = None,
         history_out: Path | None = None,
     ) -> None:
-        self._engines = {
-            side: Engine(side, target, book, seed=seed, settings=settings, limits=limits, baseline=baseline)
-            for side, target in targets.items()
-        }
+        self._engines = {side: Engine(side, target, book, terms) for side, target in targets.items()}
         self._entries = entries
         self._every = entries if every is None else every
         self._book = book
-        self._baseline = baseline or Baseline()
+        self._baseline = terms.baseline
         self._announce = announce
         self._history_out = history_out
         self._current = ""

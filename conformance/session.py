@@ -10,13 +10,18 @@ from functools import partial
 import attrs
 
 from conformance import probe, safety, timing
+from conformance.claims import Claim
 from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
+from conformance.declared import Declared
 from conformance.drive.ledger import Ledger
 from conformance.drive.pacer import Pacer
 from conformance.drive.stage import Stage
+from conformance.features import Feature
+from conformance.judge import contradictions
 from conformance.judge.seen import Seen
 from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, Kind
+from conformance.lookout import Lookout
 from conformance.naming import RUN_LABEL, Naming
 from conformance.plays import Plays
 from conformance.record.history import END, History, Mark
@@ -39,9 +44,17 @@ class Session:
         target: the master under test.
         seed: of all random choices.
         settings: timing settings by field that override what the target declares.
+        declared: what was declared of the target.
     """
 
-    def __init__(self, target: Target, *, seed: int, settings: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        seed: int,
+        settings: Mapping[str, float] | None = None,
+        declared: Declared | None = None,
+    ) -> None:
         self.facts: Facts
         self.timing: Timing
         self.run_id = ""
@@ -52,6 +65,8 @@ class Session:
         self._target = target
         self._seed = seed
         self._settings = settings or {}
+        self._declared = declared or Declared()
+        self._lookout = Lookout((), self._declared)
         self._stack = AsyncExitStack()
         self._clients: list[ApiClient] = []
         self._plays: Plays[Seen] = Plays()
@@ -60,8 +75,12 @@ class Session:
         self._watching: list[asyncio.Task[None]] = []
         self._mourner: asyncio.Task[None] | None = None
 
-    async def open(self, scenarios: Iterable[Scenario]) -> None:
+    async def open(self, scenarios: Iterable[Scenario], needed: Iterable[Feature] = ()) -> None:
         """Opens the target and finds out what it is and what it serves of what the scenarios need.
+
+        Args:
+            scenarios: that may be played.
+            needed: features that the cases need.
 
         Raises:
             TargetError: the target cannot be tested.
@@ -74,8 +93,11 @@ class Session:
         self._log = Log(self._clock.epoch)
         self.run_id = self._clock.run_id()
         self._admin = self._client("session")
-        kinds = {kind for each in scenarios for kind in (*each.needs, *each.optional)} | {NODE, POD, LEASE}
-        self.facts = await probe.probe(self._admin, self.connection.address, kinds)
+        self._lookout = Lookout(needed, self._declared)
+        looking = [*scenarios, *([self._lookout.scenario] if self._lookout.scenario else [])]
+        kinds = {kind for each in looking for kind in (*each.needs, *each.optional)} | {NODE, POD, LEASE}
+        facts = await probe.probe(self._admin, self.connection.address, kinds | self._lookout.kinds)
+        self.facts = attrs.evolve(self._lookout.reduced(facts), minor=self._declared.minor or facts.minor)
         declared = timing.adjusted(timing.defaults(self.facts.minor), self.connection.timing)
         self.timing = timing.adjusted(declared, self._settings)
         self._pacer = Pacer(self._clock, self.timing.kube_api_qps)
@@ -98,9 +120,12 @@ class Session:
             SuiteError: the target cannot be watched.
         """
         chosen = {scenario.name: scenario for scenario in scenarios if not self._missing(scenario)}
+        guard = imposed(chosen.values(), self.timing)
+        canary = self._lookout.scenario
+        if chosen and canary is not None and not self._missing(canary):
+            chosen = {canary.name: canary, **chosen}
         if chosen:
             await self._begin(list(chosen.values()))
-        guard = imposed(chosen.values(), self.timing)
         for scenario in sorted(chosen.values(), key=lambda each: each.alone):
             if scenario.alone:
                 self._plays.start(scenario, partial(self._play_alone, scenario, self._plays.started()), guard)
@@ -120,8 +145,25 @@ class Session:
         return await self._plays.seen(scenario)
 
     def lacks(self, profile: str) -> str:
-        """Why requirements of a profile do not bind this target; empty when they do."""
-        return self.connection.lacks.get(profile, "")
+        """Why requirements of a profile do not bind this target: never by profile; see `claim`."""
+        return ""
+
+    async def claim(self, feature: Feature) -> Claim:
+        """What the target claims of a feature; waits for the canary if need be."""
+        return await self._lookout.claim(feature.name, self.seen)
+
+    async def claims(self) -> tuple[Claim, ...]:
+        """What it claims of all features that are needed or declared."""
+        return await self._lookout.claims(self.seen)
+
+    def contradictions(self) -> list[str]:
+        """Where it visibly goes by another version or other settings than the suite was told."""
+        told = {**self.connection.timing, **self._settings}
+        lines = list(contradictions.of_timing(self.history(), self.timing, told))
+        actual = self._lookout.facts
+        if self._declared.minor not in (None, actual.minor):
+            lines.insert(0, f"version is declared as {self._declared.version}, but it says {actual.version}")
+        return lines
 
     async def close(self) -> list[str]:
         """Ends what still plays and removes everything the run created.
@@ -195,6 +237,10 @@ class Session:
     def _missing(self, scenario: Scenario) -> list[str]:
         return [kind.resource for kind in scenario.needs if not self.facts.served(kind)]
 
+    def _facts(self, scenario: Scenario) -> Facts:
+        """What a scenario goes by: only the canary looks for what is declared absent."""
+        return self._lookout.facts if scenario is self._lookout.scenario else self.facts
+
     async def _begin(self, scenarios: list[Scenario]) -> None:
         try:
             await self._prepare(scenarios)
@@ -206,7 +252,7 @@ class Session:
     async def _prepare(self, scenarios: list[Scenario]) -> None:
         """The run's namespace, and a watch on everything that one of the scenarios wants recorded."""
         naming = Naming(self.run_id, "run")
-        wanted = (self.facts.served(kind) for each in scenarios for kind in (*each.watches, *each.optional))
+        wanted = (self._facts(each).served(kind) for each in scenarios for kind in (*each.watches, *each.optional))
         kinds = {kind: None for kind in wanted if kind}
         recorders = [
             Recorder(feed, client=self._client("recorder"), log=self._log, clock=self._clock)
@@ -241,7 +287,7 @@ class Session:
                 ledger=ledger,
                 clock=self._clock,
                 timing=self.timing,
-                facts=self.facts,
+                facts=self._facts(scenario),
                 group=group,
                 pacer=self._pacer,
             )

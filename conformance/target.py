@@ -28,7 +28,6 @@ class Connection:
         epoch: wall-clock time of the loop's second zero when the target's time is virtual; None for a live target.
         timing: settings the target declares, by `Timing` field; the rest follows from its version.
         curl: options that make `curl` reach it, with secrets as shell variables.
-        lacks: profiles of requirements that it does not claim, each with the reason.
         ended: returns why, in one line, when the target stops before the connection is left; for targets that live and
             die with the run. What was created in one that has ended needs no cleaning up.
     """
@@ -38,7 +37,6 @@ class Connection:
     epoch: datetime | None = None
     timing: Mapping[str, float] = attrs.field(factory=dict)
     curl: str = ""
-    lacks: Mapping[str, str] = attrs.field(factory=dict)
     ended: Callable[[], Awaitable[str]] | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from conformance.client import ApiClient, ApiRefused
+from conformance.client import ApiClient, ApiRefused, is_list
 from conformance.clock import SuiteClock
 from conformance.kinds import Kind
 from conformance.record.history import Gap, Object, ObjectEvent
@@ -157,6 +157,8 @@ class Recorder:
 
     async def _list(self, *, relisted: bool) -> None:
         listing = await self._client.get(self._feed.path, **self._feed.selectors)
+        if not is_list(listing):
+            raise ApiRefused("GET", self._feed.path, 200, "", "that is no list")
         items = {_key(item): item for item in listing.get("items") or [] if self._feed.concerns(item)}
         for key in [key for key in self._known if key not in items]:
             self._note("DELETED", self._known[key], relisted=relisted)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from conformance.claims import Claim
 from conformance.report.results import Outcome, Report, Result
 
 FORMAT = "node-contract/report/v1"
@@ -39,9 +40,21 @@ def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
             "fault": report.fault,
             "leftBehind": list(report.left_behind),
         },
+        "claims": [_claim(claim) for claim in report.claims],
+        "contradictions": list(report.contradictions),
         "timing": dict(report.timing),
         "counts": {verdict.value: number for verdict, number in report.counts().items()},
         "cases": [_case(result) for result in report.results],
+    }
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "feature": claim.feature.name,
+        "declared": claim.declared,
+        "observed": claim.sign.presence.value,
+        "why": claim.sign.why,
+        "needed": claim.needed,
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from conformance.claims import Claim
 from conformance.verdict import Judgement, Verdict
 
 _EXERCISED = (Verdict.PASS, Verdict.FAIL, Verdict.WARNING)
@@ -65,6 +66,8 @@ class Report:
         wall_seconds: real time it took.
         longest_wait: seconds that the target's settings impose: of the longest scenario, and of those played alone.
         fault: how the target broke down; empty when it did not.
+        claims: what the target claims of the features that cases need or that were declared.
+        contradictions: where the target and what was declared of it differ, a line each.
     """
 
     target: str
@@ -77,6 +80,8 @@ class Report:
     wall_seconds: float = 0
     longest_wait: float = 0
     fault: str = ""
+    claims: tuple[Claim, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     def counts(self) -> dict[Verdict, int]:
         """Number of cases by verdict."""
@@ -94,9 +99,14 @@ class Report:
             return ExitCode.FAILED
         if counts.get(Verdict.SUITE_ERROR) or self.fault:
             return ExitCode.SUITE_ERROR
-        if counts.get(Verdict.NOT_EXERCISED) or not self.exercised:
+        if counts.get(Verdict.NOT_EXERCISED) or not self.exercised or self.undeclared:
             return ExitCode.NOT_EXERCISED
         return ExitCode.GREEN
+
+    @property
+    def undeclared(self) -> tuple[str, ...]:
+        """Features that every Kubernetes has and that were not seen, though nobody said so: never green."""
+        return tuple(line for line in (claim.undeclared() for claim in self.claims) if line)
 
     @property
     def exercised(self) -> bool:

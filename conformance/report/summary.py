@@ -9,7 +9,7 @@ from conformance.verdict import Verdict
 MEANING = {
     ExitCode.GREEN: "green",
     ExitCode.FAILED: "failed",
-    ExitCode.NOT_EXERCISED: "not green: some requirements were not exercised",
+    ExitCode.NOT_EXERCISED: "not green: some requirements were not exercised, or what they need is missing",
     ExitCode.SUITE_ERROR: "not green: the suite could not do its part",
     ExitCode.BASELINE: "not green: the baseline is out of date",
 }
@@ -48,6 +48,8 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
     ]
     if not interrupted and not report.exercised:
         lines.append("nothing was exercised: this run says nothing about the target")
+    lines += [f"not declared: {line}" for line in report.undeclared]
+    lines += [f"contradiction: {line}" for line in report.contradictions]
     if report.fault:
         lines.append(report.fault)
     lines += [f"left behind: {line}" for line in report.left_behind]

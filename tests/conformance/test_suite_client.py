@@ -9,6 +9,7 @@ from conformance.wire import NoAnswer
 from tests.conformance.tales import EPOCH
 from tests.conformance.wires import Scripted
 
+NODE = {"metadata": {"name": "n", "uid": "u"}}
 STATUS = {"kind": "Status", "reason": "NotFound", "message": 'nodes "n" not found', "code": 404}
 
 
@@ -55,9 +56,15 @@ async def test_what_is_final_is_not_tried_again(status: int):
 
 
 async def test_a_creation_whose_answer_was_lost_is_read_back():
-    wire = Scripted([NoAnswer("reset"), (409, {"kind": "Status", "reason": "AlreadyExists"}), (200, {"uid": "u"})])
+    wire = Scripted([NoAnswer("reset"), (409, {"kind": "Status", "reason": "AlreadyExists"}), (200, NODE)])
     made = await client_of(wire).create("/api/v1/nodes", {"metadata": {"name": "n"}})
-    assert (made, wire.asked[-1]) == ({"uid": "u"}, ("GET", "/api/v1/nodes/n"))
+    assert (made, wire.asked[-1]) == (NODE, ("GET", "/api/v1/nodes/n"))
+
+
+@pytest.mark.parametrize("answer", [{}, [], "yes", {"metadata": {}}, {"metadata": {"name": "n"}}])
+async def test_an_answer_that_is_no_object_is_a_refusal(answer: object):
+    with pytest.raises(ApiRefused, match="was answered 200: that is no object"):
+        await client_of(Scripted([(200, answer)])).create("/api/v1/nodes", {"metadata": {"name": "n"}})
 
 
 async def test_a_first_conflict_is_no_lost_answer():
@@ -74,7 +81,7 @@ async def test_asking_sends_exactly_one_request_and_returns_any_answer():
 
 async def test_every_exchange_is_noted_with_bounded_bodies():
     notes: list[Exchange] = []
-    client = client_of(Scripted([(200, {"x": "y" * 9000}), NoAnswer("gone"), (200, {})]), notes)
+    client = client_of(Scripted([(200, {**NODE, "x": "y" * 9000}), NoAnswer("gone"), (200, {})]), notes)
     await client.create("/x", {"metadata": {"name": "n" * 9000}})
     await client.get("/y")
     assert [(x.method, x.path, x.status) for x in notes] == [("POST", "/x", 200), ("GET", "/y", 0), ("GET", "/y", 200)]

@@ -15,7 +15,6 @@ import pytest
 from conformance.collect import Entry, collect
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.stage import Stage
-from conformance.engine import Limits
 from conformance.judge.seen import Seen
 from conformance.kinds import LEASE, NAMESPACE, NODE, POD, Kind
 from conformance.naming import RUN_LABEL
@@ -25,6 +24,7 @@ from conformance.run import run
 from conformance.scenario import Case, Scenario, scenario
 from conformance.session import Session
 from conformance.target import Connection, TargetError
+from conformance.terms import Limits
 from conformance.verdict import NotExercised, SuiteError, Unsupported, Verdict, Violation
 from conformance.wire import NoAnswer, Stream, Wire
 from fixtures.inprocess import InProcessWire
@@ -282,7 +282,7 @@ def test_a_bad_network_never_makes_a_good_master_fail(kind: str):
 def test_without_controllers_only_the_timeout_fails_and_nothing_that_follows_is_exercised():
     report = run(ReferenceTarget(config=ClusterConfig(controllers=None)), entries=SLICE)
     assert report.failed() == {"M-HB-03"}
-    assert set(report.counts()) == {Verdict.FAIL, Verdict.NOT_EXERCISED}
+    assert set(report.counts()) == {Verdict.FAIL, Verdict.NOT_EXERCISED, Verdict.UNSUPPORTED}
     assert report.exit_code() == 1
 
 

@@ -29,7 +29,7 @@ def _longest(timing: Timing) -> float:
     return 10 + evicted + timing.taints_removed().latest + 2 * timing.node_monitor_grace_period
 
 
-@scenario(watches=(NODE, POD, REPLICATION_CONTROLLER, EVENT), longest=_longest)
+@scenario(watches=(NODE, POD, EVENT), optional=(REPLICATION_CONTROLLER,), longest=_longest)
 async def silence(stage: Stage) -> None:
     """One of two healthy nodes of a zone falls silent for a while and comes back.
 
@@ -63,7 +63,8 @@ async def _settle(stage: Stage, keeper: SimulatedNode, victim: SimulatedNode) ->
     await stage.pod("neighbour", node_name=keeper.name)
     pool = {POOL: stage.naming.name("pool")}
     await stage.patch(NODE, "victim", {"metadata": {"labels": pool}})
-    await stage.replication_controller("workload", 1, node_selector=pool, tolerations=brief)
+    if stage.facts.served(REPLICATION_CONTROLLER):
+        await stage.replication_controller("workload", 1, node_selector=pool, tolerations=brief)
     settled = stage.timing.scheduler_backoff + stage.timing.slack
     pods = ("brief", "patient", "neighbour")
     await stage.until(lambda: all(_runs(stage, role) for role in pods) and _workload_on(stage, victim), within=settled)
@@ -80,7 +81,8 @@ async def _aftermath(stage: Stage) -> None:
     )
     gone = timing.eviction(short_toleration(timing)).latest + timing.slack
     await stage.until(lambda: _evicted(stage), within=gone)
-    await stage.until(lambda: len(stage.pods_of("workload")) > 1, within=timing.replacement().latest)
+    if stage.facts.served(REPLICATION_CONTROLLER):
+        await stage.until(lambda: len(stage.pods_of("workload")) > 1, within=timing.replacement().latest)
     await stage.hold(5 * timing.node_monitor_period)
 
 
@@ -106,6 +108,8 @@ def _runs(stage: Stage, role: str) -> bool:
 
 
 def _workload_on(stage: Stage, node: SimulatedNode) -> bool:
+    if not stage.facts.served(REPLICATION_CONTROLLER):
+        return True
     pods = stage.pods_of("workload")
     return any(bound_to(pod) == node.name and conditions.status(pod, "Ready") == "True" for pod in pods)
 

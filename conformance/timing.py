@@ -196,6 +196,15 @@ class Timing:
         return Window(0, self.node_monitor_period + queue + self._taint_again + self.slack)
 
     @property
+    def tainting_resumes(self) -> bool:
+        """Whether kube-controller-manager can go on with a zone it has stopped.
+
+        At a rate of exactly 1 it cannot: it compares the rate it wants with that of the limiter that stands for "none",
+        which calls itself 1 (client-go `fakeNeverRateLimiter.QPS`), finds them equal, and leaves the zone stopped.
+        """
+        return self.node_eviction_rate != 1
+
+    @property
     def _taint_again(self) -> float:
         """Seconds until a NoExecute taint that was lost is put on again: a pass, and the zone's rate."""
         return self.node_monitor_period + 1 / self.node_eviction_rate if self.taint_writes_race else 0

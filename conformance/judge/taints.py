@@ -9,8 +9,8 @@ import attrs
 
 from conformance.judge.windows import Start, misses
 from conformance.record.history import Object, Story
-from conformance.timing import Window
-from conformance.verdict import Violation
+from conformance.timing import Timing, Window
+from conformance.verdict import Unsupported, Violation
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -24,6 +24,16 @@ BY_CONDITION: Mapping[str, str] = {
 """The key that a condition calls for while it is True; Ready is another matter."""
 NO_SCHEDULE = "NoSchedule"
 NO_EXECUTE = "NoExecute"
+
+
+def require_resumption(timing: Timing) -> None:
+    """Before it is judged what happens after a stop of a zone.
+
+    Raises:
+        Unsupported: the target cannot go on after a stop, for a reason that is known.
+    """
+    if not timing.tainting_resumes:
+        raise Unsupported("at --node-eviction-rate=1 kube-controller-manager never goes on with a zone it stopped")
 
 
 @attrs.frozen

@@ -17,6 +17,7 @@ from conformance.verdict import NotExercised, Violation
 
 @judges("M-ZONE-04", reads=blackout)
 def test_taints_are_taken_off_when_the_last_node_goes(seen: Seen) -> Iterator[Violation]:
+    taints.require_resumption(seen.timing)
     dark = _darkness(seen)
     story = seen.node("first").until(seen.mark("third returns").at)
     if not taints.has(story.state_at(dark), UNREACHABLE, NO_EXECUTE) and not taints.first(
@@ -97,6 +98,7 @@ def test_every_node_gets_a_new_grace_afterwards(seen: Seen) -> Iterator[Violatio
 
 @judges("M-ZONE-05", reads=blackout)
 def test_taints_are_added_again_afterwards(seen: Seen) -> Iterator[Violation]:
+    taints.require_resumption(seen.timing)
     _darkness(seen)
     start = windows.between(seen, "third returns", "third recovered", "the return of one node")
     roles = ("first", "second")

@@ -70,6 +70,7 @@ def test_taints_stay_while_most_of_the_zone_is_down(seen: Seen) -> None:
 
 @judges("M-ZONE-02", reads=zones)
 def test_taints_come_again_when_the_zone_recovers(seen: Seen) -> Iterator[Violation]:
+    taints.require_resumption(seen.timing)
     recovered = seen.mark("early recovered").at
     for role in LATE:
         silences.flip(seen, role)

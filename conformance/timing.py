@@ -163,8 +163,8 @@ class Timing:
         return Window(grace, grace + 3 * self.node_monitor_period + 2 * self.slack)
 
     def node_event(self) -> Window:
-        """The master announces a node that came or went."""
-        return Window(0, self.node_monitor_period + self.slack)
+        """The master announces a node that came or went: in its next pass, and behind its other requests."""
+        return Window(0, self.node_monitor_period + 2 * self.slack)
 
     def labels_reconciled(self) -> Window:
         """A node's beta labels follow its stable ones."""

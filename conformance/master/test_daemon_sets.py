@@ -106,8 +106,7 @@ def test_a_foreign_taint_drives_the_daemon_pod_away(seen: Seen) -> Iterator[Viol
 
 @judges("M-DS-03", reads=daemons)
 def test_every_suitable_node_has_its_pod(seen: Seen) -> Iterator[Violation]:
-    created = seen.mark("daemon created")
-    start = Start(created.at, created.at, "the creation of the DaemonSet")
+    start = windows.between(seen, "daemon creation sent", "daemon created", "the creation of the DaemonSet")
     for node in HEALTHY:
         yield from _gets_one(seen, node, start)
     late = seen.mark("late registered")
@@ -170,8 +169,9 @@ def test_a_node_that_is_not_ready_gets_no_daemon_pod(seen: Seen) -> Iterator[Vio
 
 @judges("M-DS-04", reads=daemons)
 def test_a_daemon_that_tolerates_it_runs_on_a_node_that_is_not_ready(seen: Seen) -> Iterator[Violation]:
-    created, posted = seen.mark("tolerant created"), seen.mark("unready posted Ready=True").at
-    start = Start(created.at, created.at, "the creation of a DaemonSet that tolerates the not-ready taint")
+    posted = seen.mark("unready posted Ready=True").at
+    name = "the creation of a DaemonSet that tolerates the not-ready taint"
+    start = windows.between(seen, "tolerant creation sent", "tolerant created", name)
     found = facts.pods_for(seen, "tolerant", "unready")
     about = (seen.name("tolerant"), seen.name("unready"))
     born = found[0].events[0].at if found else None

@@ -95,6 +95,7 @@ async def _daemon_sets(stage: Stage) -> None:
     }
     for role, more in specs.items():
         body = workloads.body(stage.naming, DAEMON_SET, role, node_selector=_place(role), **more)
+        stage.mark(f"{role} creation sent")
         await stage.create(DAEMON_SET, body)
         stage.mark(f"{role} created")
 

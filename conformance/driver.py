@@ -166,7 +166,8 @@ class Disturbance:
 
     Attributes:
         kind: `status` (answer with that code), `refuse` (no connection), `hang` (accept and never answer), `delay`
-            (answer late), `drop` (work, but close the connection instead of answering).
+            (answer late), `drop` (work, but close the connection instead of answering), `embellish` (answer as always,
+            with fields that nobody knows in every object).
         method: HTTP method it applies to; empty for all.
         path: regular expression the path must match from its beginning; empty for all.
         status: code for `status`.

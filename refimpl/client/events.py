@@ -40,6 +40,19 @@ class _Said:
     message: str
 
 
+@attrs.frozen
+class Rate:
+    """How many events may be written.
+
+    Attributes:
+        per_second: in the long run.
+        at_once: in a burst.
+    """
+
+    per_second: float
+    at_once: int
+
+
 @attrs.define
 class _Bucket:
     """What one object may still be told of."""
@@ -79,11 +92,16 @@ class EventRecorder:
         clock: for stamps and names.
         component: `source.component`, e.g. `node-controller`.
         host: `source.host`, for kubelets.
+        rate: how many events may be written; None for as many as there are.
     """
 
-    def __init__(self, client: Client, clock: Clock, component: str, host: str = "") -> None:
+    def __init__(
+        self, client: Client, clock: Clock, component: str, host: str = "", *, rate: Rate | None = None
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._rate = rate
+        self._bucket = _Bucket(rate.at_once if rate else 0, 0.0)
         self._source = {"component": component, "host": host} if host else {"component": component}
         self._queue: asyncio.Queue[Object] = asyncio.Queue(_QUEUE_LIMIT)
         self._known: OrderedDict[_Said, Object] = OrderedDict()
@@ -128,10 +146,21 @@ class EventRecorder:
         """Writes queued events until cancelled."""
         while True:
             body = await self._queue.get()
+            await self._allowed()
             try:
                 await self._write(body)
             except (ApiError, Unreachable) as error:
                 log.info("event %s was not recorded: %s", body["reason"], error)
+
+    async def _allowed(self) -> None:
+        """Waits until one more event may be written; takes its token."""
+        if self._rate is None:
+            return
+        now, bucket = self._clock.monotonic(), self._bucket
+        bucket.tokens = min(self._rate.at_once, bucket.tokens + (now - bucket.since) * self._rate.per_second) - 1
+        bucket.since = now
+        if bucket.tokens < 0:
+            await self._clock.sleep(-bucket.tokens / self._rate.per_second)
 
     async def _write(self, body: Object) -> None:
         about = body["involvedObject"]

@@ -63,6 +63,8 @@ class Era:
         shutdown_reason: of a pod that the node ends because its machine goes down.
         shutdown_message: of the same.
         refuses_in_shutdown: pods that come while the machine goes down are rejected (1.21+).
+        events_per_second: how many events the node may write in the long run (50 from 1.27 on).
+        events_at_once: how many it may write at once.
         waits_out_shutdown: critical pods end when the time of the others is up, however soon these ended (1.20).
     """
 
@@ -112,6 +114,8 @@ class Era:
     shutdown_message: str = "Pod was terminated in response to imminent node shutdown."
     refuses_in_shutdown: bool = True
     waits_out_shutdown: bool = False
+    events_per_second: float = 50
+    events_at_once: int = 100
 
 
 _ERA_1_36: Final = Era(name="1.36", kubelet_version="v1.36.2")
@@ -144,6 +148,8 @@ _ERA_1_20: Final = attrs.evolve(
     shutdown_message="Node is shutting, evicting pods",
     refuses_in_shutdown=False,
     waits_out_shutdown=True,
+    events_per_second=5,
+    events_at_once=10,
 )
 
 _ERA_1_5: Final = attrs.evolve(

@@ -16,11 +16,11 @@ from typing import Literal
 import attrs
 
 from refimpl.client.client import Client
-from refimpl.client.events import EventRecorder
 from refimpl.clock import Clock
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import local_host
 from refimpl.kubelet.kubelet import Kubelet
+from refimpl.kubelet.nodeevents import node_recorder
 from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
 from refimpl.kubelet.runtime.process import ProcessRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
@@ -51,7 +51,7 @@ def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: R
     host = local_host(root)
     containers: Runtime = ProcessRuntime(clock, root) if runtime == "process" else SimulatedRuntime(clock)
     stats = LocalStats(root) if runtime == "process" else None
-    recorder = EventRecorder(client, clock, "kubelet", config.hostname(host.hostname))
+    recorder = node_recorder(client, clock, config, config.hostname(host.hostname))
     return Kubelet(client, clock, config, containers, host, recorder, stats=stats)
 
 

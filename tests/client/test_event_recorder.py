@@ -8,7 +8,7 @@ from refimpl.api.errors import Object
 from refimpl.api.resources import EVENTS
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
-from refimpl.client.events import EventRecorder, SpamFilter
+from refimpl.client.events import EventRecorder, Rate, SpamFilter
 from refimpl.client.transport import DirectTransport
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
@@ -57,3 +57,21 @@ async def test_a_quiet_object_may_be_told_of_again(clock: Clock):
     assert [spam.admits(about()) for _ in range(26)] == [True] * 25 + [False]
     await clock.sleep(301)
     assert [spam.admits(about()) for _ in range(2)] == [True, False]
+
+
+async def test_a_recorder_writes_a_burst_and_then_at_its_rate(clock: Clock):
+    server = ApiServer(MemoryStore(), clock)
+    await server.start()
+    client = Client(DirectTransport(server.handle))
+    recorder = EventRecorder(client, clock, "tester", rate=Rate(per_second=5, at_once=10))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(recorder.run())
+        for number in range(20):
+            recorder.event(about(f"pod-{number}"), "Normal", "A", "x")
+        await clock.sleep(0.1)
+        written = [len((await client.list(EVENTS))["items"])]
+        await clock.sleep(1)
+        written.append(len((await client.list(EVENTS))["items"]))
+        task.cancel()
+    await server.close()
+    assert written == [10, 15]

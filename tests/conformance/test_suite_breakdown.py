@@ -12,6 +12,7 @@ from conformance.target import TargetError
 from conformance.verdict import Verdict
 from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget
+from refimpl.api.resources import NODES
 from refimpl.apiserver.server import ApiServer
 from refimpl.controllers.runner import ControllerManager
 from refimpl.scheduler import Scheduler
@@ -52,6 +53,20 @@ def test_a_target_that_breaks_down_when_all_is_judged_still_is_not_green():
     assert report.counts() == {Verdict.PASS: 1}
     assert "a cable was pulled" in report.fault
     assert report.exit_code() == 7
+
+
+def test_components_that_never_come_to_rest_do_not_hold_up_the_run():
+    """In virtual time they would write for ever at one instant."""
+
+    async def ask_for_ever(self: Scheduler) -> None:
+        await asyncio.sleep(30)
+        while True:
+            await self._client.list(NODES)
+
+    with patch.object(Scheduler, "run", ask_for_ever):
+        report = run(ReferenceTarget(), entries=CORE)
+    assert set(report.counts()) == {Verdict.SUITE_ERROR}
+    assert "never come to rest" in report.fault
 
 
 def test_a_target_that_does_not_start_cannot_be_tested():

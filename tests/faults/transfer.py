@@ -55,10 +55,11 @@ def _never_a_replacement(view):
 
 
 class _OneMoreForEveryEnd:
-    """The end of a pod whose replacement exists is made up for once more."""
+    """The first end of a pod whose replacement exists is made up for once more; only the first, lest it never ends."""
 
     def __init__(self) -> None:
         self.leaving: dict[str, set[str]] = {}
+        self.done: set[str] = set()
 
     def __call__(self, view):
         known = self.leaving.setdefault(meta.uid(view.owner), set())
@@ -67,7 +68,10 @@ class _OneMoreForEveryEnd:
         known -= ended
         known |= {meta.uid(pod) for pod in view.mine if meta.is_terminating(pod)}
         decision = _reconcile(view)
-        return attrs.evolve(decision, create=decision.create + len(ended), delete=() if ended else decision.delete)
+        if not ended or meta.uid(view.owner) in self.done:
+            return decision
+        self.done.add(meta.uid(view.owner))
+        return attrs.evolve(decision, create=decision.create + len(ended), delete=())
 
 
 class _OneLessForEveryEnd(_OneMoreForEveryEnd):

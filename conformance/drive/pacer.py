@@ -13,7 +13,7 @@ SILENCE = 7
 RETURN = 6
 """The same for a node that comes back."""
 
-_SHARE = 0.6
+_SHARE = 0.45
 _BURST = 1.0
 
 

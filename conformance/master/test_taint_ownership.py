@@ -29,7 +29,8 @@ def test_taints_say_when_they_were_added(seen: Seen) -> Iterator[Violation]:
         if added is None or abs(added - events[0].at) > skew:
             want = f"timeAdded of {NOT_READY}:{effect} within {skew:g} s of its appearance"
             yield Violation(want=want, got=str(stamps[0]), at=events[0].at, about=story.name)
-        elif len(set(stamps)) > 1:
+        elif len(set(stamps)) > 1 and not (effect == NO_EXECUTE and seen.timing.taint_writes_race):
+            # Up to 1.25 a node that waits for its zone's rate is queued, and tainted, several times.
             changed = next(event.at for event, stamp in zip(events, stamps, strict=True) if stamp != stamps[0])
             want = f"timeAdded of {NOT_READY}:{effect} as it was"
             yield Violation(want=want, got="it was written anew", at=changed, about=story.name)

@@ -190,6 +190,36 @@ def test_soft_and_image_thresholds_reserve_nothing(seen: AgentSeen) -> Iterator[
             yield Violation(want=f"{kept} of {name} kept for hard eviction", got=f"{taken}", about=seen.node_name)
 
 
+@judges("N-X-09", reads=agent_start)
+def test_huge_pages_are_capacity(seen: AgentSeen) -> Iterator[Violation]:
+    capacity = _resources(wire.registration(seen), "capacity")
+    known = {name: text for name, text in seen.facts.expected.items() if name.startswith(PAGES)}
+    told = {name: text for name, text in capacity.items() if name.startswith(PAGES)}
+    if not known and not told:
+        raise Unsupported("the machine has no huge pages, or its driver does not say")
+    for name, want in known.items():
+        if not same(told.get(name), want):
+            yield Violation(want=f"{name} {want}", got=f"{told.get(name)}", about=seen.node_name)
+    for name, text in told.items():
+        size, held = amount(name.removeprefix(PAGES)), amount(text)
+        if not size or held is None or held % size:
+            yield Violation(want=f"whole pages of {name}", got=f"{text}", about=seen.node_name)
+
+
+@judges("N-ALC-05", reads=agent_flags)
+def test_huge_pages_are_no_memory_for_pods(seen: AgentSeen) -> None:
+    node = wire.registration(seen)
+    capacity, allocatable = _resources(node, "capacity"), _resources(node, "allocatable")
+    pages = _pages(capacity)
+    if not pages:
+        raise Unsupported("the machine has no huge pages")
+    kept = sum((amount(text) or Decimal(0) for text in (KUBE["memory"], SYSTEM["memory"], MEMORY_KEPT)), Decimal(0))
+    taken = (amount(capacity.get("memory")) or Decimal(0)) - (amount(allocatable.get("memory")) or Decimal(0)) - kept
+    if taken != pages:
+        want = f"{pages} bytes of huge pages taken off allocatable memory"
+        raise Violation(want=want, got=f"{taken}", about=seen.node_name)
+
+
 @judges("N-ALC-07", reads=agent_bound_pods)
 def test_running_pods_take_nothing_off(seen: AgentSeen) -> Iterator[Violation]:
     if not seen.mark("pods run").facts["all"]:

@@ -10,7 +10,7 @@ from conformance.drive.scenarios.agent_outage import agent_outage
 from conformance.drive.scenarios.agent_paused import agent_paused
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
-from conformance.judge.conditions import status
+from conformance.judge.conditions import changes, status, turned
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
@@ -87,6 +87,18 @@ def test_a_frozen_agent_catches_up(seen: AgentSeen) -> Iterator[Violation]:
             at=by,
             about=seen.node_name,
         )
+
+
+@judges("N-X-14", reads=agent_paused)
+def test_a_runtime_is_not_missed_for_long_after_a_pause(seen: AgentSeen) -> Iterator[Violation]:
+    went_on, window = seen.mark("agent resumed").at, seen.timing.runtime_regained()
+    for change in changes(seen.node.since(went_on), "Ready"):
+        if change.after and change.after["status"] == "False":
+            back = turned(seen.node.since(change.at), "Ready", "True")
+            if back is None or back.at - change.at > window.latest:
+                got = f"{change.after['message']}, " + ("for good" if back is None else f"{back.at - change.at:.1f} s")
+                want = f"Ready True again {window}"
+                yield Violation(want=want, got=got, at=change.at, about=seen.node_name)
 
 
 @judges("N-LSE-07", reads=agent_outage)

@@ -20,6 +20,8 @@ TRIES = 5
 DRAWN_REPORTS = 34
 """Minor version from which the interval after a change is drawn."""
 PATCHED = 6
+INFORMED, ASKING = 36, 20
+"""Minor versions from which the Node is watched, and up to which it is asked for at each tick."""
 """Minor version from which the status is patched."""
 
 
@@ -125,3 +127,37 @@ def test_heartbeats_give_up_in_time(seen: AgentSeen) -> Iterator[Violation]:
     for each in (*wire.status_writes(seen), *wire.renewals(seen)):
         if f"timeout={longest:g}s" not in each.path.partition("?")[2].split("&"):
             yield Violation(want=f"timeout={longest:g}s", got=each.path, at=each.sent, about=seen.node_name)
+
+
+@judges("N-X-13", reads=agent_idle)
+def test_the_node_is_read_from_where_it_is_near(seen: AgentSeen) -> Iterator[Violation]:
+    idle, minor = seen.mark("idle").at, seen.facts.minor
+    listed = f"fieldSelector=metadata.name%3D{seen.node_name}"
+    gets = [x for x in seen.requests("GET", seen.node_path()) if x.sent >= idle]
+    lists = [x for x in seen.requests("GET", wire.NODES) if x.sent >= idle and "watch=" not in x.path]
+    asked = gets + [x for x in lists if listed in x.path]
+    ticks = int((seen.history.until - idle) / seen.timing.status_tick().latest)
+    if minor >= INFORMED and asked:
+        want = "the Node read from what is watched anyhow"
+        yield Violation(want=want, got=f"{len(asked)} requests in {ticks} ticks", at=idle, about=seen.node_name)
+    if minor <= ASKING:
+        near = [x for x in (gets if minor >= PATCHED else lists) if "resourceVersion=0" in x.path]
+        if len(near) < ticks - 1:
+            how = "GET" if minor >= PATCHED else "list by name"
+            want = f"a {how} with resourceVersion=0 at each of {ticks} ticks"
+            yield Violation(want=want, got=f"{len(near)}", at=idle, about=seen.node_name)
+
+
+@judges("N-X-13", reads=agent_status_refused)
+def test_after_a_failure_the_master_itself_is_read(seen: AgentSeen) -> Iterator[Violation]:
+    failed = wire.status_writes(seen, failed=True)
+    ticks = wire.bursts(failed, seen.timing.node_status_update_frequency / 2)
+    if not any(len(tick) > 1 for tick in ticks):
+        raise NotExercised("no write was tried again", about=seen.node_name)
+    for tick in ticks:
+        for before, after in pairwise(tick):
+            between = wire.since(seen.requests("GET", seen.node_path()), before.answered, after.sent)
+            if not any("resourceVersion=" not in x.path for x in between):
+                want = "the Node read from the master before the next try"
+                got = f"{[x.path for x in between]}"
+                yield Violation(want=want, got=got, at=after.sent, about=seen.node_name)

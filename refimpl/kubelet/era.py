@@ -29,6 +29,8 @@ class Era:
         fast_ready: Ready is published as soon as it becomes true (1.24+).
         repairs_running_labels: os and arch labels are restored without a restart (1.30+).
         reconciles_labels: default labels are restored on adoption (1.14+).
+        drops_provided_address: an annotation on a provided address that is no longer configured is removed (1.29+).
+        lists_node: the first try of a status update lists Nodes of its name (up to 1.5).
         adopts_when_forbidden: a POST refused with 403 leads to a GET of the existing Node (1.32+).
         external_id: spec.externalID is set, and another one is reason to delete the Node (up to 1.10).
         out_of_disk: reports the OutOfDisk condition (up to 1.12).
@@ -79,6 +81,8 @@ class Era:
     fast_ready: bool = True
     repairs_running_labels: bool = True
     reconciles_labels: bool = True
+    drops_provided_address: bool = True
+    lists_node: bool = False
     adopts_when_forbidden: bool = True
     external_id: bool = False
     out_of_disk: bool = False
@@ -129,6 +133,7 @@ _ERA_1_20: Final = attrs.evolve(
     tick_jitter=0.0,
     fast_ready=False,
     repairs_running_labels=False,
+    drops_provided_address=False,
     adopts_when_forbidden=False,
     kube_proxy_version=True,
     node_uid_in_events=True,
@@ -158,6 +163,7 @@ _ERA_1_5: Final = attrs.evolve(
     kubelet_version="v1.5.2",
     has_lease=False,
     patches_status=False,
+    lists_node=True,
     writes_every_tick=True,
     reconciles_labels=False,
     external_id=True,

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from refimpl.api.errors import ApiError, Object
+from refimpl.api.errors import ApiError, Object, not_found
 from refimpl.api.resources import NODES
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
@@ -138,8 +138,18 @@ class StatusReporter:
             cached = self._cached()
             if cached is not None:
                 return cached
+        if self._era.lists_node and not attempt:
+            return await self._listed()
         query = {} if attempt or self._era.reads_from_informer else {"resourceVersion": "0"}
         return await self._client.request("GET", self._path, query=query)
+
+    async def _listed(self) -> Object:
+        """The Node as the only one of its name."""
+        query = {"fieldSelector": f"metadata.name={self._identity.name}", "resourceVersion": "0"}
+        found = await self._client.request("GET", NODES.path(), query=query)
+        if not found["items"]:
+            raise not_found(NODES, self._identity.name)
+        return {"kind": "Node", "apiVersion": "v1", **found["items"][0]}
 
     async def write(self, old: Object, new: Object) -> None:
         """Writes the status: a strategic merge patch, up to 1.5 a PUT of the whole object."""

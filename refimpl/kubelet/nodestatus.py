@@ -22,6 +22,7 @@ from refimpl.kubelet.runtime.base import Image
 from refimpl.kubelet.thresholds import Pressure, Threshold
 
 ATTACH_DETACH_ANNOTATION: Final = "volumes.kubernetes.io/controller-managed-attach-detach"
+PROVIDED_ADDRESS_ANNOTATION: Final = "alpha.kubernetes.io/provided-node-ip"
 _UNSCHEDULABLE: Final = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _UNINITIALIZED: Final = {
     "key": "node.cloudprovider.kubernetes.io/uninitialized",
@@ -155,7 +156,23 @@ def with_status(node: Object, identity: Identity, view: SelfView, now: str) -> t
     findings = conditions.self_check(view.pressures, errors, identity.config.rules)
     status["conditions"], turned = conditions.update(known.get("conditions") or (), findings, now)
     events = [NodeEvent("Normal", reason, f"Node {identity.name} status is now: {reason}") for reason in turned]
-    return {**node, "status": status}, reboot_events(identity, known) + events
+    new = {**node, "status": status}
+    if identity.config.cloud_provider == "external":
+        new["metadata"] = with_provided_address(node["metadata"], identity.config)
+    return new, reboot_events(identity, known) + events
+
+
+def with_provided_address(metadata: Object, config: KubeletConfig) -> Object:
+    """Metadata that tells a cloud controller which address the node was given; an annotation from before goes."""
+    annotations = dict(metadata.get("annotations") or {})
+    provided = ",".join(config.node_ips)
+    if provided:
+        annotations[PROVIDED_ADDRESS_ANNOTATION] = provided
+    elif config.rules.drops_provided_address:
+        annotations.pop(PROVIDED_ADDRESS_ANNOTATION, None)
+    if annotations == (metadata.get("annotations") or {}):
+        return metadata
+    return {**metadata, "annotations": annotations}
 
 
 def readiness_errors(view: SelfView, capacity: Mapping[str, str], config: KubeletConfig) -> list[str]:

@@ -244,3 +244,34 @@ async def test_the_name_is_the_override_in_lower_case(master: Master):
         await asyncio.sleep(1)
         node = await master.node("foo.bar")
     assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "foo.bar"
+
+
+async def test_a_cloud_is_told_the_address_and_may_set_others(master: Master):
+    options = {"cloud_provider": "external", "node_ip": "10.0.0.1"}
+    cloud = [{"type": "InternalIP", "address": "198.51.100.7"}]
+    async with running(make_kubelet(master, **options)):
+        await asyncio.sleep(5)
+        node = await master.node()
+        assert node["metadata"]["annotations"]["alpha.kubernetes.io/provided-node-ip"] == "10.0.0.1"
+        assert node["spec"]["taints"][0]["key"] == "node.cloudprovider.kubernetes.io/uninitialized"
+        await master.patch_node_status({"addresses": cloud})
+        await asyncio.sleep(25)
+        assert (await master.node())["status"]["addresses"] == cloud
+
+
+@pytest.mark.parametrize(("era", "stays"), [("1.20", True), ("1.36", False)])
+async def test_a_provided_address_that_is_no_longer_given(master: Master, era, stays):
+    async with running(make_kubelet(master, era=era, cloud_provider="external", node_ip="10.0.0.1")):
+        await asyncio.sleep(5)
+    async with running(make_kubelet(master, era=era, cloud_provider="external")):
+        await asyncio.sleep(15)
+        annotations = (await master.node())["metadata"]["annotations"]
+    assert ("alpha.kubernetes.io/provided-node-ip" in annotations) == stays
+
+
+async def test_in_1_5_the_node_is_read_by_a_list(master: Master):
+    async with running(make_kubelet(master, era="1.5")):
+        await asyncio.sleep(35)
+    listed = [one for one in master.asked("GET", "/api/v1/nodes") if one.query.get("resourceVersion") == "0"]
+    assert {one.query["fieldSelector"] for one in listed} == {"metadata.name=n1"}
+    assert len(listed) >= 3

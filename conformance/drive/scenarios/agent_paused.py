@@ -12,7 +12,7 @@ from conformance.scenario import agent_scenario
 
 def _longest(timing: AgentTiming) -> float:
     begin = timing.registered().latest + timing.lease_created().latest + timing.ready().latest
-    return begin + timing.node_lease_duration_seconds + 3 * timing.renewal().latest + timing.status_tick().latest
+    return begin + timing.node_lease_duration_seconds + 3 * timing.renewal().latest + 3 * timing.status_tick().latest
 
 
 @agent_scenario(watches=(NODE, LEASE), abilities=("can_pause",), longest=_longest)
@@ -37,3 +37,4 @@ async def agent_paused(stage: AgentStage) -> None:
     stage.mark("agent resumed")
     await stage.driver.resume()
     await stage.hold(max(timing.status_tick().latest, 2 * timing.renewal().latest))
+    await stage.until(stage.is_ready, within=timing.runtime_regained().latest)

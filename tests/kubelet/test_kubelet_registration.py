@@ -256,7 +256,7 @@ async def test_a_cloud_is_told_the_address_and_may_set_others(master: Master):
         assert node["spec"]["taints"][0]["key"] == "node.cloudprovider.kubernetes.io/uninitialized"
         await master.patch_node_status({"addresses": cloud})
         await asyncio.sleep(25)
-        assert (await master.node())["status"]["addresses"] == cloud
+        assert cloud[0] in (await master.node())["status"]["addresses"]
 
 
 @pytest.mark.parametrize(("era", "stays"), [("1.20", True), ("1.36", False)])

@@ -52,6 +52,8 @@ def _replication(seen: Seen) -> Sign:
 def _daemonset(seen: Seen) -> Sign:
     sign = _workload(seen, "DaemonSet", "everywhere", "DaemonSet controller")
     made = seen.pods_of("everywhere")
+    if sign.presence is Presence.SEEN and not made and _barrier(seen):
+        return Sign(Presence.BLOCKED, f"no daemon pod can come: the canary's node keeps the taint {_barrier(seen)}")
     if made and not any(bound_to(event.after) for story in made for event in story.events):
         return Sign(Presence.BLOCKED, f"the DaemonSet controller makes pods, but {_for(seen)} nobody bound them")
     return sign

@@ -72,7 +72,11 @@ class NodeLifecycleController:
 
     async def _taint_for_ever(self) -> None:
         while True:
-            await self.monitor.anybody_waits.wait()
+            if not self.monitor.anybody_waits.is_set():
+                # Not in the very moments in which the monitor looks, which is what sets this: what is written here must
+                # be in its cache by then.
+                await self.monitor.anybody_waits.wait()
+                await self._clock.sleep(TAINT_TICK / 2)
             await self._clock.sleep(TAINT_TICK)
             await self.monitor.taint_waiting()
 

@@ -15,17 +15,22 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
 from refimpl.api.http import ADMIN, User
+from refimpl.apiserver.authentication import AUTHENTICATED
+from refimpl.apiserver.authorization.node import NODE_PREFIX, NODES_GROUP
+from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder
 from refimpl.client.transport import DirectTransport
 from refimpl.clock import Clock
+from refimpl.controllers import permissions
 from refimpl.controllers.initializers import ControllerManagerConfig, selected_controllers
+from refimpl.controllers.permissions import CONTROLLER_MANAGER
 from refimpl.controllers.runner import ControllerManager
 from refimpl.kubelet import Kubelet, KubeletConfig
 from refimpl.kubelet.host import HostFacts, simulated_host
@@ -33,6 +38,8 @@ from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.scheduler import Scheduler, SchedulerConfig
 from refimpl.storage.base import Store
 from refimpl.storage.memory import MemoryStore
+
+SCHEDULER: Final = User("system:kube-scheduler", (AUTHENTICATED,))
 
 
 @attrs.frozen
@@ -44,12 +51,14 @@ class ClusterConfig:
         controllers: settings of the controllers; None runs no controller manager.
         scheduler: settings of the scheduler; None runs no scheduler.
         kubelet: settings that all nodes share.
+        authorization: modes of the API server's authorization, by the names of `--authorization-mode`.
     """
 
     nodes: int = 0
     controllers: ControllerManagerConfig | None = attrs.field(factory=ControllerManagerConfig)
     scheduler: SchedulerConfig | None = attrs.field(factory=SchedulerConfig)
     kubelet: KubeletConfig = attrs.field(factory=KubeletConfig)
+    authorization: tuple[str, ...] = ("AlwaysAllow",)
 
 
 @attrs.define(eq=False)
@@ -85,7 +94,7 @@ class Cluster:
     def __init__(self, config: ClusterConfig, clock: Clock, *, store: Store | None = None) -> None:
         self.config = config
         self.clock = clock
-        self.server = ApiServer(store or MemoryStore(), clock)
+        self.server = ApiServer(store or MemoryStore(), clock, security=Security(modes=config.authorization))
         self.nodes: dict[str, Node] = {}
         self._group = asyncio.TaskGroup()
         self._owner: asyncio.Task[None] | None = None
@@ -142,7 +151,7 @@ class Cluster:
     def _start_agent(
         self, config: KubeletConfig, host: HostFacts, runtime: SimulatedRuntime
     ) -> tuple[Kubelet, asyncio.Task[None]]:
-        client = self.client(user_agent="kubelet")
+        client = self.client(node_user(config.hostname_override), user_agent="kubelet")
         recorder = EventRecorder(client, self.clock, "kubelet", config.hostname_override)
         kubelet = Kubelet(client, self.clock, config, runtime, host, recorder)
         return kubelet, self._spawn(kubelet.name, kubelet.run)
@@ -152,6 +161,8 @@ class Cluster:
 
     async def _run(self) -> None:
         await self.server.start()
+        if "RBAC" in self.config.authorization:
+            await permissions.grant(self.client())
         try:
             async with self._group:
                 components = self._start_components()
@@ -168,15 +179,21 @@ class Cluster:
         tasks = []
         if self.config.controllers is not None:
             manager = ControllerManager(
-                self.client(user_agent="kube-controller-manager"),
+                self.client(CONTROLLER_MANAGER, user_agent="kube-controller-manager"),
                 self.clock,
                 selected_controllers(self.config.controllers),
             )
             tasks.append(self._spawn("kube-controller-manager", manager.run))
         if self.config.scheduler is not None:
-            scheduler = Scheduler(self.client(user_agent="kube-scheduler"), self.clock, self.config.scheduler)
+            client = self.client(SCHEDULER, user_agent="kube-scheduler")
+            scheduler = Scheduler(client, self.clock, self.config.scheduler)
             tasks.append(self._spawn("kube-scheduler", scheduler.run))
         return tasks
+
+
+def node_user(name: str) -> User:
+    """The user that the agent of a node is."""
+    return User(f"{NODE_PREFIX}{name}", (NODES_GROUP, AUTHENTICATED))
 
 
 def _address(number: int) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import unquote
 
 import attrs
+import msgspec
 
 from refimpl.api.errors import ApiError, bad_request
 from refimpl.api.http import Request, User
@@ -138,7 +139,7 @@ def _first_denied(authorizers: Sequence[Authorizer], questions: Sequence[Attribu
 
 
 def _on(about: Attributes, mode: str) -> Attributes:
-    return attrs.evolve(about, verb=f"impersonate-on:{mode}:{about.verb}")
+    return msgspec.structs.replace(about, verb=f"impersonate-on:{mode}:{about.verb}")
 
 
 def _identity(user: User, wanted: Wanted, mode: str) -> Iterator[Attributes]:
@@ -150,7 +151,7 @@ def _identity(user: User, wanted: Wanted, mode: str) -> Iterator[Attributes]:
         yield Attributes(user, verb, _GROUP, "nodes", name=wanted.name.removeprefix(NODE_PREFIX))
     else:
         yield Attributes(user, verb, _GROUP, "users", name=wanted.name)
-    yield from (attrs.evolve(question, verb=verb, group=_GROUP) for question in _rest(user, wanted))
+    yield from (msgspec.structs.replace(question, verb=verb, group=_GROUP) for question in _rest(user, wanted))
 
 
 def _legacy(user: User, wanted: Wanted) -> Iterator[Attributes]:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from refimpl.api.http import ADMIN, User
 from refimpl.apiserver import asgi, authentication, pki
+from refimpl.apiserver.admission.chain import PLUGINS
 from refimpl.apiserver.kubeletclient import KubeletClient
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
 from refimpl.clock import Clock
+from refimpl.commands.access import Access
 from refimpl.commands.flags import add_flags, from_flags
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
 from refimpl.storage.base import Store
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--token-auth-file", type=Path, metavar="FILE", help='lines of TOKEN,USER,UID,"GROUP,GROUP"')
     parser.add_argument("--insecure-http", action="store_true", help="plain HTTP; everybody is the administrator")
     add_flags(parser, Settings)
+    add_flags(parser, Access)
     add_common_flags(parser)
     options = parser.parse_args(arguments)
 
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             _store(options.store),
             clock,
             security=_security(options),
-            settings=from_flags(Settings, options),
+            settings=_settings(options),
             kubelets=kubelets,
         )
         try:
@@ -92,13 +95,24 @@ def _store(text: str) -> Store:
     return SqliteStore(Path(path))
 
 
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = from_flags(Settings, options)
+    for name in settings.disable_admission_plugins:
+        if name not in PLUGINS:
+            raise Refused(f"--disable-admission-plugins: no plug-in {name!r}; there are {', '.join(PLUGINS)}")
+    return settings
+
+
 def _security(options: argparse.Namespace) -> Security:
+    access = from_flags(Access, options)
     if options.insecure_http:
-        return Security((lambda _: ADMIN,))
+        return Security((lambda _: ADMIN,), access.authorization_mode)
     authenticators: list[authentication.Authenticator] = [authentication.client_certificate]
     if options.token_auth_file is not None:
         authenticators.append(authentication.tokens(_tokens(options.token_auth_file)))
-    return Security(tuple(authenticators))
+    if access.anonymous_auth:
+        authenticators.append(authentication.anonymous)
+    return Security(tuple(authenticators), access.authorization_mode)
 
 
 def _tokens(path: Path) -> dict[str, User]:

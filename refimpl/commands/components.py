@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from refimpl.apiserver.settings import Settings
+from refimpl.commands.access import Access
 from refimpl.commands.flags import add_flags
 from refimpl.controllers.endpoints import EndpointsConfig
 from refimpl.controllers.initializers import ControllerManagerConfig
@@ -19,7 +20,7 @@ from refimpl.kubelet.config import KubeletConfig
 from refimpl.scheduler import SchedulerConfig
 
 CONTROLLER_MANAGER_FLAGS: Final = (ControllerManagerConfig, NodeLifecycleConfig, PodGCConfig, EndpointsConfig)
-_APISERVER: Final = (Settings,)
+_APISERVER: Final = (Settings, Access)
 _SCHEDULER: Final = (SchedulerConfig,)
 _KUBELET: Final = (KubeletConfig,)
 _PER_NODE: Final = ("hostname_override", "root_dir", "port", "address", "node_ip")

@@ -14,13 +14,19 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import attrs
 
+from refimpl.apiserver import pki
+from refimpl.client import kubeconfig
+from refimpl.client.client import Client
+from refimpl.client.http import HttpTransport
 from refimpl.clock import Clock
-from refimpl.commands import components
+from refimpl.commands import access, components
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.controllers import permissions
 from refimpl.kubelet.live import kill_leftovers
 
 _READY_WITHIN = 30.0
@@ -120,18 +126,33 @@ class Supervisor:
     async def _start_all(self) -> str:
         master = self._add("apiserver", components.apiserver_words(self._options, self._directory, self._kubeconfig))
         ready = await master.start()
-        workers = [
-            self._add("controller-manager", components.controller_manager_words(self._options, self._kubeconfig)),
-            self._add("scheduler", components.scheduler_words(self._options, self._kubeconfig)),
-        ]
-        for number in range(1, self._options.nodes + 1):
-            name = f"node-{number}"
-            words = components.kubelet_words(self._options, name, self._directory, self._kubeconfig)
+        own = await self._let_in()
+        workers = []
+        for name, path in own.items():
+            match name:
+                case "controller-manager":
+                    words = components.controller_manager_words(self._options, path)
+                case "scheduler":
+                    words = components.scheduler_words(self._options, path)
+                case _:
+                    words = components.kubelet_words(self._options, name, self._directory, path)
             workers.append(self._add(name, words))
         async with asyncio.TaskGroup() as group:
             for worker in workers:
                 group.create_task(worker.start(), name=f"start {worker.name}")
         return ready
+
+    async def _let_in(self) -> dict[str, Path]:
+        """Gives every component credentials of its own; returns the kubeconfigs by name of the component."""
+        async with aclosing(Client(HttpTransport(kubeconfig.load(self._kubeconfig)))) as admin:
+            await permissions.grant(admin)
+        authority = pki.Authority(self._directory / "pki", Clock())
+        server = access.server_of(self._kubeconfig)
+        written = {}
+        for name, user in access.users(self._options.nodes).items():
+            written[name] = self._directory / "kubeconfigs" / name
+            access.write_kubeconfig(written[name], server, authority, name, user)
+        return written
 
     def _add(self, name: str, words: list[str]) -> Component:
         component = Component(name, words, self._directory / "logs" / f"{name}.log")
@@ -151,7 +172,7 @@ class Supervisor:
             for component in self._components
         )
         return f"""\
-processes (logs in {self._directory / "logs"}):
+processes (logs in {self._directory / "logs"}, credentials of each in {self._directory / "kubeconfigs"}):
 {pids}
 
 try next, in another terminal:

@@ -10,6 +10,7 @@ from functools import partial
 
 import attrs
 
+from refimpl.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from refimpl.controllers.daemonset import DaemonSetController
 from refimpl.controllers.deployment import DeploymentController
 from refimpl.controllers.disruption import DisruptionController
@@ -63,6 +64,7 @@ def all_controllers(config: ControllerManagerConfig) -> Mapping[str, Builder]:
         "endpointslice-controller": partial(EndpointSliceController, config=config.endpoints),
         "serviceaccount-controller": ServiceAccountController,
         "namespace-controller": NamespaceController,
+        "clusterrole-aggregation-controller": ClusterRoleAggregationController,
         "garbage-collector-controller": GarbageCollector,
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-import attrs
+import msgspec
 
 from refimpl.api import fieldselectors
 from refimpl.api.http import Request, User
@@ -16,8 +16,7 @@ from refimpl.api.resources import NAMESPACES
 from refimpl.apiserver.paths import Target
 
 
-@attrs.frozen
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True, gc=False):
     """What somebody wants to do.
 
     Attributes:

@@ -84,6 +84,8 @@ async def _settle(stage: Stage, node: SimulatedNode) -> None:
 async def _cycle(stage: Stage, node: SimulatedNode) -> bool:
     """One outage; whether the node was given up in it."""
     timing = stage.timing
+    # The return is paid for in advance: the pod tolerates an outage of a certain length, not a queue.
+    await stage.pace(RETURN)
     await node.fall_silent()
     flipped = timing.unknown_after_silence().latest + timing.slack
     if not await stage.until(lambda: ready(stage, "cycler") == "Unknown", within=flipped):
@@ -92,9 +94,7 @@ async def _cycle(stage: Stage, node: SimulatedNode) -> bool:
         lambda: taints.has(stage.current(NODE, "cycler"), UNREACHABLE, NO_EXECUTE),
         within=timing.no_execute_taint(2).latest,
     )
-    tainted = stage.clock.monotonic()
-    await stage.pace(RETURN)
-    await stage.hold(outage(timing) - (stage.clock.monotonic() - tainted))
+    await stage.hold(outage(timing))
     await node.recover(paced=True)
     node.pods.run()
     await stage.until(lambda: not controller_taints(stage, "cycler"), within=timing.taints_removed().latest)

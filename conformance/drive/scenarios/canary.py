@@ -128,7 +128,7 @@ def _shown_out(stage: Stage) -> bool:
 _WORKS: Mapping[str, Callable[[Stage], bool]] = {
     "scheduler": lambda stage: bool(bound_to(stage.current(POD, "lone"))),
     "replication": _pods_made("crew"),
-    "daemonset": _pods_made("everywhere"),
+    "daemonset": lambda stage: any(bound_to(pod) for pod in stage.pods_of("everywhere")),
     "endpoints": _published,
     "eviction": _shown_out,
     "lifecycle": lambda stage: not controller_taints(stage, "perch"),

@@ -72,7 +72,7 @@ class ApiServer:
     ) -> None:
         self.clock = clock
         self.registry = Registry(store, strategies)
-        self._security = _secured(security, self.registry)
+        self.security = _secured(security, self.registry)
         self._kubelets = kubelets
         self._settings = settings
         self.health = health.Health()
@@ -84,7 +84,7 @@ class ApiServer:
     async def start(self) -> None:
         """Loads the store and makes what every cluster has."""
         known = await self.registry.start()
-        await bootstrap.fill(self.registry, self.handle, rights="RBAC" in self._security.modes)
+        await bootstrap.fill(self.registry, self.handle, rights="RBAC" in self.security.modes)
         if not known:
             self.registry.begin_history()
 
@@ -110,7 +110,7 @@ class ApiServer:
         warnings: list[str] = []
         try:
             user = authentication.authenticate(
-                self._security.authenticators, Credentials(request.headers, subject, warnings)
+                self.security.authenticators, Credentials(request.headers, subject, warnings)
             )
             request = Request(request.method, request.path, request.query, request.headers, request.body, user)
         except ApiError as error:
@@ -129,8 +129,8 @@ class ApiServer:
             target = self._target(request)
             watch = target is not None and (target.watch or routes.is_watch(target, request))
             if "impersonate-user" in request.headers or "impersonate-group" in request.headers:
-                request = impersonation.impersonated(self._security.authorizers, request, target, watch=watch)
-            authorization.check(self._security.authorizers, request, target, watch=watch)
+                request = impersonation.impersonated(self.security.authorizers, request, target, watch=watch)
+            authorization.check(self.security.authorizers, request, target, watch=watch)
             if target is None:
                 return self._page(request)
             handler = routes.find(target, request)
@@ -146,7 +146,7 @@ class ApiServer:
         try:
             return paths.parse(request.path)
         except ApiError:
-            authorization.check(self._security.authorizers, request, None, watch=False)
+            authorization.check(self.security.authorizers, request, None, watch=False)
             raise
 
     def _call(self, request: Request, target: Target, warnings: list[str]) -> Call:
@@ -160,7 +160,7 @@ class ApiServer:
             self.registry,
             self.clock,
             negotiation.form_of(request),
-            self._security,
+            self.security,
             self._kubelets,
             self._settings,
             warnings,

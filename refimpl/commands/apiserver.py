@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
 
     async def service() -> None:
+        settings, security = _settings(options), _security(options)
         host, port = _address(options.listen)
         clock = Clock()
         listener = asgi.listen(host, port)
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str]) -> int:
         server = ApiServer(
             _store(options.store),
             clock,
-            security=_security(options),
-            settings=_settings(options),
+            security=security,
+            settings=settings,
             kubelets=kubelets,
         )
         try:

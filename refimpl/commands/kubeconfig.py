@@ -7,6 +7,7 @@ node-contract kubeconfig --data-dir DIR --server https://127.0.0.1:6443 --user j
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,12 @@ def main(arguments: Sequence[str]) -> int:
     if not (options.data_dir / "ca.key").exists():
         print(f"kubeconfig: {options.data_dir} holds no certificate authority", file=sys.stderr)
         return 1
-    authority = pki.Authority(options.data_dir, Clock())
-    client = authority.client(f"user-{user.name.replace(':', '-').replace('/', '-')}", user)
-    sys.stdout.write(pki.kubeconfig(options.server, ca=authority.pair.certificate, client=client).decode())
+    sys.stdout.write(asyncio.run(credentials(options.data_dir, options.server, user)).decode())
     return 0
+
+
+async def credentials(directory: Path, server: str, user: User) -> bytes:
+    """A kubeconfig for a user, signed by the authority in a directory."""
+    authority = pki.Authority(directory, Clock())
+    client = authority.client(f"user-{user.name.replace(':', '-').replace('/', '-')}", user)
+    return pki.kubeconfig(server, ca=authority.pair.certificate, client=client)

@@ -57,7 +57,9 @@ class AgentFacts:
         minor: the 20 of 1.20.
         profiles: of `PROFILES`, those it claims.
         abilities: of `ABILITIES`, those its driver has.
-        expected: what the node ought to report: `cpu`, `memory`, `pods`, `hostname`, `address`, ...
+        expected: what the node ought to report, as far as the driver knows: `cpu`, `memory`, `pods`, `hostname`,
+            `address`, `bootID`, `machineID`, `hugepages-2Mi` and the like; `attach-detach` is `false` for an agent that
+            attaches volumes itself.
     """
 
     version: str

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from conformance.drive.scenarios.agent_admission import (
     BATCH,
     EXTENDED,
-    SYSTEMS,
     WIDGET,
     agent_admission,
 )
@@ -19,7 +18,7 @@ from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_admission import outcome, refused, taken
 from conformance.record.history import Object
 from conformance.scenario import judges
-from conformance.verdict import NotExercised, Unsupported, Violation
+from conformance.verdict import NotExercised, Violation
 
 SELECTORS = 18
 """Minor version from which a node selector that does not match is called NodeAffinity, and a taken port NodePorts."""
@@ -176,8 +175,6 @@ def test_a_refusal_is_told_in_an_event(seen: AgentSeen) -> Iterator[Violation]:
 
 @judges("N-X-16", reads=agent_admission)
 def test_a_pod_for_another_system_is_refused(seen: AgentSeen) -> Iterator[Violation]:
-    if seen.facts.minor < SYSTEMS:
-        raise Unsupported("pods of this version do not say for which system they are")
     yield from refused(seen, "windows", "PodOSNotSupported")
     yield from refused(seen, "windows-label", "PodOSSelectorNodeLabelDoesNotMatch")
 

@@ -23,11 +23,8 @@ from conformance.judge.agent_requests import WRITES, since
 from conformance.record.history import Object, ObjectEvent
 from conformance.scenario import judges
 from conformance.timing import Window
-from conformance.verdict import NotExercised, Unsupported, Violation
+from conformance.verdict import NotExercised, Violation
 
-FINAL_PHASE = 27
-"""Minor version from which a pod has ended before its object is removed."""
-SHORTENED = 22
 KILLED: Mapping[str, int] = {"stubborn": 5, "hurried": 1, "hooked": 10, "by-its-spec": SPEC_GRACE}
 """Pods that do not end by themselves, and what they get."""
 BEFORE = "before the absence"
@@ -116,8 +113,6 @@ def test_a_pod_is_removed_after_its_containers_ended(seen: AgentSeen) -> Iterato
 
 @judges("N-DEL-04", reads=agent_deletions)
 def test_a_pod_has_ended_before_it_is_removed(seen: AgentSeen) -> Iterator[Violation]:
-    if seen.facts.minor < FINAL_PHASE:
-        raise Unsupported(f"before 1.{FINAL_PHASE} a pod may be removed in any phase")
     for role in GOING:
         _deleted(seen, role)
         gone = _went(seen, role)
@@ -274,8 +269,6 @@ def test_a_pod_under_a_finalizer_is_left_in_peace(seen: AgentSeen) -> Iterator[V
 @judges("N-X-23", reads=agent_deletions)
 def test_a_shorter_grace_takes_effect(seen: AgentSeen) -> Iterator[Violation]:
     seen.needs("runs_containers")
-    if seen.facts.minor < SHORTENED:
-        raise Unsupported("agents of this version go by the first request")
     _deleted(seen, "shortened")
     again = seen.mark("shortened again").at
     yield from _killed(seen, "shortened", again, seen.timing.container_killed(SHORT))

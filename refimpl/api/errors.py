@@ -153,7 +153,8 @@ def invalid(resource: Resource, name: str, causes: Iterable[Cause]) -> ApiError:
     details: Object = {"name": name} if name else {}
     if resource.group:
         details["group"] = resource.group
-    details["kind"] = resource.kind
+    if resource.kind:
+        details["kind"] = resource.kind
     details["causes"] = [cause.to_wire() for cause in listed]
     return failure(422, "Invalid", f'{qualified_kind} "{name}" is invalid: {text}', details)
 

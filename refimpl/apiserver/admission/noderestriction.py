@@ -47,6 +47,10 @@ _KUBELET_LABELS: Final = frozenset(
 )
 _KUBELET_PREFIXES: Final = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
+_POD: Final = Resource("", "v1", "Pod", "pod")
+_NODE: Final = Resource("", "v1", "Node", "node", namespaced=False)
+"""What is looked up in a cache and not there is named in the singular."""
+
 Rule = Callable[[Context, str, Object | None, Object | None], None]
 
 
@@ -191,7 +195,7 @@ def admit_eviction(ctx: Context, node: str) -> None:
     """Its pods may be evicted by it."""
     pod = ctx.reader.get(PODS, ctx.name, ctx.namespace)
     if pod is None:
-        raise not_found(PODS, ctx.name)
+        raise not_found(_POD, ctx.name)
     if node_of(pod) != node:
         raise refused(ctx, f"node {node} can only evict pods with spec.nodeName set to itself")
 
@@ -232,7 +236,7 @@ def admit_owner(ctx: Context, node: str, owners: list[Object]) -> None:
         raise refused(ctx, f'node "{node}" must not set blockOwnerDeletion on an owner reference')
     known = ctx.reader.get(NODES, node)
     if known is None:
-        raise not_found(NODES, node)
+        raise not_found(_NODE, node)
     if owner.get("uid") != meta.uid(known):
         raise refused(ctx, f"node {node} UID mismatch: expected {owner.get('uid', '')} got {meta.uid(known)}")
 
@@ -264,7 +268,7 @@ def admit_token(ctx: Context, node: str, _old: Object | None, new: Object | None
         raise refused(ctx, "node requested token with a pod binding without a uid")
     pod = ctx.reader.get(PODS, reference["name"], ctx.namespace)
     if pod is None:
-        raise not_found(PODS, reference["name"])
+        raise not_found(_POD, reference["name"])
     if reference["uid"] != meta.uid(pod):
         why = (
             f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from refimpl.api.errors import ApiError, Object, bad_request
+from refimpl.api.errors import ApiError, Cause, Object, bad_request, invalid
 from refimpl.api.http import User
 from refimpl.api.resources import (
     LOCALSUBJECTACCESSREVIEWS,
@@ -25,6 +25,7 @@ from refimpl.apiserver.authorization import Attributes
 from refimpl.apiserver.authorization.node import NodeAuthorizer, identity
 from refimpl.apiserver.authorization.rbac import Rbac
 from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver.kinds import causes
 
 
 async def create(call: Call) -> Answer:
@@ -73,16 +74,70 @@ def user_info(user: User) -> Object:
 
 
 def self_access_review(call: Call, review: Object) -> Object:
-    """Whether the asking user may do something."""
-    return _verdict(call, call.request.user, review.get("spec") or {})
+    """Whether the asking user may do something.
+
+    Raises:
+        ApiError: 422.
+    """
+    spec = review.get("spec") or {}
+    _require_valid(question_causes(spec))
+    return _verdict(call, call.request.user, spec)
 
 
 def access_review(call: Call, review: Object) -> Object:
-    """Whether some user may do something."""
+    """Whether some user may do something.
+
+    Raises:
+        ApiError: 422.
+    """
     spec = review.get("spec") or {}
-    if not spec.get("user") and not spec.get("groups"):
-        raise bad_request("at least one of user or group must be specified")
-    return _verdict(call, User(spec.get("user", ""), tuple(spec.get("groups") or ())), spec)
+    _require_valid([*question_causes(spec), *who_causes(spec)])
+    return _verdict(call, User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", "")), spec)
+
+
+def local_access_review(call: Call, review: Object) -> Object:
+    """Whether some user may do something in the namespace of the review.
+
+    Raises:
+        ApiError: 400, another namespace is asked about; 422.
+    """
+    spec = review.get("spec") or {}
+    namespace = call.target.namespace
+    if (spec.get("resourceAttributes") or {}).get("namespace", "") != namespace:
+        raise bad_request(f"spec.resourceAttributes.namespace must match namespace: {namespace}")
+    review["metadata"]["namespace"] = namespace
+    if spec.get("nonResourceAttributes") is not None:
+        why = "disallowed on this kind of request"
+        _require_valid([causes.invalid("spec.nonResourceAttributes", spec["nonResourceAttributes"], why)])
+    return access_review(call, review)
+
+
+def question_causes(spec: Object) -> list[Cause]:
+    """A review asks one thing: about a resource, or about a path."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and path is not None:
+        why = "cannot be specified in combination with resourceAttributes"
+        return [causes.invalid("spec.nonResourceAttributes", path, why)]
+    if resource is None and path is None:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        return [causes.invalid("spec.resourceAttributes", None, why)]
+    return []
+
+
+def who_causes(spec: Object) -> list[Cause]:
+    """A review is about somebody."""
+    if spec.get("user") or spec.get("groups"):
+        return []
+    return [causes.invalid("spec.user", "", "at least one of user or group must be specified")]
+
+
+def _require_valid(found: Sequence[Cause]) -> None:
+    if found:
+        raise invalid(_NAMELESS, "", found)
+
+
+_NAMELESS = Resource("authorization.k8s.io", "v1", "", "")
+"""Reviews have lost their kind where they are checked, and so have the errors."""
 
 
 def rules_review(call: Call, review: Object) -> Object:
@@ -94,6 +149,7 @@ def rules_review(call: Call, review: Object) -> Object:
     namespace = (review.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise bad_request("no namespace on request")
+    review["spec"] = {}
     user, authorizers = call.request.user, call.security.authorizers
     answer: Object = {"resourceRules": [], "nonResourceRules": [], "incomplete": False}
     errors: list[str] = []
@@ -168,7 +224,7 @@ _ANSWERS = {
     SELFSUBJECTREVIEWS: self_subject_review,
     SELFSUBJECTACCESSREVIEWS: self_access_review,
     SUBJECTACCESSREVIEWS: access_review,
-    LOCALSUBJECTACCESSREVIEWS: access_review,
+    LOCALSUBJECTACCESSREVIEWS: local_access_review,
     SELFSUBJECTRULESREVIEWS: rules_review,
 }
 REVIEWS: frozenset[Resource] = frozenset(_ANSWERS)

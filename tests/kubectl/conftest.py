@@ -32,6 +32,12 @@ class Kubectl:
         assert done.returncode == status, said
         return done.stdout if status == 0 else done.stderr
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Starts it, for commands that do not end by themselves."""
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.kubeconfig.parent), "TZ": "UTC"}
+        command = [self.binary, f"--kubeconfig={self.kubeconfig}", *words]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs it, however it ends."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.kubeconfig.parent), "TZ": "UTC"}

@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from conformance.clock import SuiteClock
+from conformance.patience import Patience
 from conformance.record.history import Exchange
 from conformance.wire import NoAnswer, Reply, Wire
 
@@ -20,13 +21,12 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
 _BODY_LIMIT = 2000
-_ATTEMPTS = 5
-_PAUSE = 0.1
-_LONGEST_PAUSE = 5
-_PATIENCE = 60.0
+_UNANSWERED = 60.0
 """Seconds without an answer after which there will be none, whatever the wire says."""
 _SHOWN = 80
-_TRANSIENT = (429, 500, 502, 503, 504)
+_TRANSIENT = (429, 502, 503, 504)
+_CONSEQUENCES = (404, 409, 410, 422)
+"""What a request may be answered because it was carried out before."""
 
 
 class ApiRefused(Exception):
@@ -83,10 +83,12 @@ class ApiClient:
         clock: for times and pauses.
         who: on whose behalf; stands in every exchange.
         note: told of every exchange.
+        patience: seconds for which a request is tried again at least while it is not answered.
     """
 
-    def __init__(self, wire: Wire, *, clock: SuiteClock, who: str, note: Note) -> None:
+    def __init__(self, wire: Wire, *, clock: SuiteClock, who: str, note: Note, patience: float = 0) -> None:
         self._wire = wire
+        self._patience = patience
         self._clock = clock
         self._who = who
         self._note = note
@@ -136,30 +138,22 @@ class ApiClient:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Sends exactly one request and returns whatever the answer is: for cases on the API itself.
+        """Returns whatever the answer is: for cases on the API itself.
+
+        A connection that breaks and a server that has too much to do are no answers: the request is sent again.
 
         Raises:
-            NoAnswer: there was none.
+            NoAnswer: there was none, or none that can be told from the consequence of a request whose answer was lost.
         """
-        target = path + ("?" + urlencode(query) if query else "")
-        content = b"" if body is None else msgspec.json.encode(body)
-        sent = self._clock.moment()
-        head = {"Accept": "application/json", **(headers or {})}
-        if content:
-            head["Content-Type"] = content_type
-        try:
-            reply = await self._send(method, target, head, content)
-        except NoAnswer as error:
-            self._record(sent, method, target, 0, content, str(error), head)
-            raise
-        text = reply.content.decode("utf-8", "replace")
-        self._record(sent, method, target, reply.status, content, text, head)
-        return Answer(reply.status, reply.headers, _decoded(reply.content), text)
+        answer, doubt = await self._persist(method, path, body, content_type, query, headers)
+        if doubt and answer.status in _CONSEQUENCES:
+            raise NoAnswer(f"{method} {path}: an answer was lost ({doubt}), the next was {answer.status}")
+        return answer
 
     async def settle(self) -> None:
         """Waits for requests whose senders were cancelled: what they create must be known before cleaning up."""
         if self._underway:
-            _, stuck = await asyncio.wait(self._underway, timeout=_PATIENCE)
+            _, stuck = await asyncio.wait(self._underway, timeout=_UNANSWERED)
             for request in stuck:
                 request.cancel()
 
@@ -175,10 +169,10 @@ class ApiClient:
         self._underway[task] = None
         task.add_done_callback(self._landed)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_UNANSWERED):
                 return await asyncio.shield(task)
         except TimeoutError:
-            raise NoAnswer(f"{method} {target}: no answer within {_PATIENCE:g} s") from None
+            raise NoAnswer(f"{method} {target}: no answer within {_UNANSWERED:g} s") from None
 
     def _landed(self, task: asyncio.Future[Reply]) -> None:
         del self._underway[task]
@@ -190,30 +184,28 @@ class ApiClient:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yields watch events until the server ends the stream; `opened` is called once it has begun.
 
+        A server that has too much to do is asked again; a connection that breaks is not made anew.
+
         Raises:
             ApiRefused: the watch was refused.
             NoAnswer: the stream broke off.
         """
         target = path + "?" + urlencode({"watch": "true", **query})
-        sent = self._clock.moment()
-        async with self._wire.stream(target, {"Accept": "application/json"}) as stream:
-            self._record(sent, "GET", target, stream.status, b"", "(stream)", {})
-            if stream.status != 200:
+        patience = Patience(self._patience)
+        while True:
+            sent = self._clock.moment()
+            async with self._wire.stream(target, {"Accept": "application/json"}) as stream:
+                self._record(sent, "GET", target, stream.status, b"", "(stream)", {})
+                if stream.status == 200:
+                    if opened is not None:
+                        opened()
+                    async for line in stream.lines:
+                        if line.strip():
+                            yield _event(line, path)
+                    return
                 text = b"\n".join([line async for line in stream.lines])
+            if stream.status not in _TRANSIENT or not await patience.lasts(stream.headers):
                 raise _refused("GET", target, stream.status, _decoded(text), text.decode("utf-8", "replace"))
-            if opened is not None:
-                opened()
-            async for line in stream.lines:
-                if line.strip():
-                    yield _event(line, path)
-
-    async def seek(self, path: str, **query: str) -> Answer:
-        """Reads something that may be refused, and tries again while the answer is a passing trouble.
-
-        Raises:
-            NoAnswer: there was none, however often it was asked.
-        """
-        return await self._persist("GET", path, query=query)
 
     async def _call(
         self,
@@ -224,7 +216,9 @@ class ApiClient:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        answer = await self._persist(method, path, body=body, query=query, content_type=content_type)
+        answer, doubt = await self._persist(method, path, body, content_type, query, passing=(*_TRANSIENT, 500))
+        if doubt and method == "POST" and answer.status == 409:
+            return await self._call("GET", f"{path}/{body['metadata']['name']}")
         if answer.status < 300:
             return answer.body
         raise _refused(method, path, answer.status, answer.body, answer.text)
@@ -233,29 +227,59 @@ class ApiClient:
         self,
         method: str,
         path: str,
-        *,
-        body: Any = None,
+        body: Any,
+        content_type: str,
         query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> Answer:
-        """Asks until the answer is no passing trouble, or for the last time."""
-        pause = _PAUSE
-        for attempt in range(1, _ATTEMPTS + 1):
-            last = attempt == _ATTEMPTS
+        headers: Mapping[str, str] | None = None,
+        passing: tuple[int, ...] = _TRANSIENT,
+    ) -> tuple[Answer, str]:
+        """Asks until there is an answer that is no passing trouble.
+
+        Returns:
+            The answer, and how an earlier one was lost; empty when none was.
+
+        Raises:
+            NoAnswer: there was none, however often it was asked.
+        """
+        patience = Patience(self._patience)
+        doubt = ""
+        while True:
             try:
-                answer = await self.ask(method, path, body=body, content_type=content_type, query=query)
-            except NoAnswer:
-                if last:
+                answer = await self._once(method, path, body, content_type, query, headers)
+            except NoAnswer as error:
+                doubt = str(error)
+                if not await patience.lasts():
                     raise
             else:
-                if method == "POST" and answer.status == 409 and attempt > 1:
-                    return await self._persist("GET", f"{path}/{body['metadata']['name']}")
-                if answer.status not in _TRANSIENT or last:
-                    return answer
-                pause = max(pause, min(_seconds(answer.headers.get("retry-after")), _LONGEST_PAUSE))
-            await asyncio.sleep(pause)
-            pause *= 2
-        raise AssertionError("unreachable")
+                if answer.status not in passing or path.endswith("/eviction"):
+                    return answer, doubt
+                if not await patience.lasts(answer.headers):
+                    return answer, doubt
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        content_type: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Answer:
+        """Sends exactly one request."""
+        target = path + ("?" + urlencode(query) if query else "")
+        content = b"" if body is None else msgspec.json.encode(body)
+        sent = self._clock.moment()
+        head = {"Accept": "application/json", **(headers or {})}
+        if content:
+            head["Content-Type"] = content_type
+        try:
+            reply = await self._send(method, target, head, content)
+        except NoAnswer as error:
+            self._record(sent, method, target, 0, content, str(error), head)
+            raise
+        text = reply.content.decode("utf-8", "replace")
+        self._record(sent, method, target, reply.status, content, text, head)
+        return Answer(reply.status, reply.headers, _decoded(reply.content), text)
 
     def _record(
         self, sent: float, method: str, path: str, status: int, request: bytes, response: str, head: Mapping[str, str]
@@ -313,10 +337,3 @@ def _event(line: bytes, path: str) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         raise NoAnswer(f"the watch on {path} sent a line that is not JSON: {error}") from error
     return event
-
-
-def _seconds(text: str | None) -> float:
-    try:
-        return float(text or 0)
-    except ValueError:
-        return 0

@@ -20,9 +20,9 @@ async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts
         TargetError: it cannot be tested; the text is one clear line.
     """
     try:
-        version = _version(await client.seek("/version"), address)
+        version = _version(await client.ask("GET", "/version"), address)
         groups = sorted({version.group_version for kind in kinds for version in kind.versions} | {"v1"})
-        answers = await asyncio.gather(*(client.seek(_discovery_path(group)) for group in groups))
+        answers = await asyncio.gather(*(client.ask("GET", _discovery_path(group)) for group in groups))
     except NoAnswer as error:
         raise TargetError(str(error)) from error
     resources: set[str] = set()
@@ -40,7 +40,7 @@ async def probe(client: ApiClient, address: str, kinds: Iterable[Kind]) -> Facts
 async def _look_at_nodes(client: ApiClient, address: str) -> None:
     """Tells an API from something that knows what to answer to the first questions, and nothing else."""
     try:
-        answer = await client.seek(NODE.path(), limit="1")
+        answer = await client.ask("GET", NODE.path(), query={"limit": "1"})
     except NoAnswer as error:
         raise TargetError(str(error)) from error
     if answer.status in (401, 403):

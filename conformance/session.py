@@ -24,6 +24,7 @@ from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, K
 from conformance.lookout import Lookout
 from conformance.naming import RUN_LABEL, Naming
 from conformance.plays import Plays
+from conformance.record import check
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
@@ -279,10 +280,33 @@ class Session:
     async def _play(self, scenario: Scenario) -> Seen:
         naming = Naming(self.run_id, scenario.name)
         ledger = self._ledgers[scenario.name] = Ledger(self.run_id, naming.selector)
+        client = self._client(scenario.name, patience=self.timing.stall)
+        try:
+            await self._act(scenario, naming, ledger, client)
+        except Exception:
+            self._sweep(client, ledger)
+            raise
+        self._log.mark(Mark(self._clock.moment(), scenario.name, END))
+        now = self._clock.moment()
+        part = self._log.whole(now).part(scenario.name, naming.belongs, now)
+        self._sweep(client, ledger)
+        return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
+
+    def _sweep(self, client: ApiClient, ledger: Ledger) -> None:
+        """Begins to remove what a scenario created, once its last requests have been answered."""
+
+        async def sweep() -> list[str]:
+            await client.settle()
+            return await ledger.clean_up(self._admin, self._clock)
+
+        self._sweeps.append(asyncio.create_task(sweep(), name="sweep"))
+
+    async def _act(self, scenario: Scenario, naming: Naming, ledger: Ledger, client: ApiClient) -> None:
+        """Everything that is done in a scenario; nothing of it goes on afterwards."""
         async with asyncio.TaskGroup() as group:
             stage = Stage(
                 naming=naming,
-                client=self._client(scenario.name),
+                client=client,
                 log=self._log,
                 ledger=ledger,
                 clock=self._clock,
@@ -293,13 +317,8 @@ class Session:
             )
             await scenario.play(stage)
             stage.check()
-            await self._check_health()
+            await self._check_health(client, scenario, naming)
             stage.stop()
-        self._log.mark(Mark(self._clock.moment(), scenario.name, END))
-        now = self._clock.moment()
-        part = self._log.whole(now).part(scenario.name, naming.belongs, now)
-        self._sweeps.append(asyncio.create_task(ledger.clean_up(self._admin, self._clock)))
-        return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
 
     async def _play_alone(self, scenario: Scenario, others: list[str]) -> Seen:
         """Plays a scenario once others are over and their nodes are gone.
@@ -310,25 +329,34 @@ class Session:
         await self._plays.over(others)
         await asyncio.gather(*self._sweeps)
         nodes = [item["metadata"]["name"] for item in (await self._admin.get(NODE.path())).get("items") or []]
+        own = [name for name in nodes if name.startswith(Naming(self.run_id, scenario.name).run_prefix)]
+        if own:
+            raise SuiteError(f"what the other scenarios left could not be removed: {own[0]} ({len(own)} in all)")
         if nodes:
             raise Unsupported(f"it takes a target without other nodes; there is {nodes[0]} ({len(nodes)} in all)")
         return await self._play(scenario)
 
-    async def _check_health(self) -> None:
+    async def _check_health(self, client: ApiClient, scenario: Scenario, naming: Naming) -> None:
         """Voids a scenario when the suite was blind or the target's timers began anew meanwhile."""
+        facts = self._facts(scenario)
+        kinds = [kind for each in (*scenario.watches, *scenario.optional) if (kind := facts.served(each))]
+        blind = await check.unheard(client, self._log, kinds, naming.selector, self.timing.slack)
+        if blind:
+            raise SuiteError(blind)
         for watch in self._watching:
             error = watch.exception() if watch.done() and not watch.cancelled() else None
             if error is not None:
                 raise SuiteError(f"a watch of the suite broke: {place(error)}")
-        leader = await probe.leader(self._admin)
+        leader = await probe.leader(client)
         if leader != self._leader:
             raise SuiteError(
                 f"the controller manager changed during the scenario ({self._leader or 'none'} to {leader or 'none'}), "
                 "and with it every grace period began anew; run again"
             )
 
-    def _client(self, who: str) -> ApiClient:
-        client = ApiClient(self.connection.new_wire(), clock=self._clock, who=who, note=self._log.exchange)
+    def _client(self, who: str, patience: float = 0) -> ApiClient:
+        wire = self.connection.new_wire()
+        client = ApiClient(wire, clock=self._clock, who=who, note=self._log.exchange, patience=patience)
         self._clients.append(client)
         return client
 

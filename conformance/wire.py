@@ -38,6 +38,7 @@ class Stream:
     Attributes:
         status: HTTP status code.
         lines: the body, line by line, as it comes.
+        headers: header values by lower-case name.
 
     Raises (while lines are read):
         NoAnswer: the stream broke off.
@@ -45,6 +46,7 @@ class Stream:
 
     status: int
     lines: AsyncIterator[bytes]
+    headers: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Wire(Protocol):
@@ -94,7 +96,7 @@ class HttpWire:
         """See `Wire`."""
         try:
             async with self._http.stream("GET", target, timeout=_WATCH_TIMEOUT, headers=dict(headers)) as response:
-                yield Stream(response.status_code, self._lines(response))
+                yield Stream(response.status_code, self._lines(response), dict(response.headers))
         except httpx.HTTPError as error:
             raise NoAnswer(self._explain(error)) from error
 

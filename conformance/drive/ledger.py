@@ -51,6 +51,8 @@ class Ledger:
         self._run = run
         self._selector = selector
         self._entries: dict[str, Created] = {}
+        self._troubles: dict[str, str] = {}
+        self._unheard: set[str] = set()
 
     def intend(self, kind: Kind, namespace: str, name: str) -> None:
         """Enters an object before its creation is requested: the answer may never come."""
@@ -72,20 +74,28 @@ class Ledger:
         Returns:
             What could not be deleted, with the reason; empty when all is gone.
         """
-        left: list[str] = []
         ranks = sorted({entry.kind.rank for entry in self._entries.values()} | {POD.rank})
         for rank in ranks:
-            batch = [entry for entry in self._entries.values() if entry.kind.rank == rank]
-            gate = asyncio.Semaphore(8)
-            answers = await asyncio.gather(*(_delete(client, entry, self._run, gate) for entry in batch))
-            left += [text for text in answers if text]
+            await self._delete(client, [entry for entry in self._entries.values() if entry.kind.rank == rank])
             if rank == POD.rank:
                 await _sweep_pods(client, self._selector)
-        left += await self._gone(client, clock)
-        return left
+        return await self._gone(client, clock)
+
+    async def _delete(self, client: ApiClient, entries: list[Created]) -> None:
+        """Asks for deletions, several at a time, and remembers what stood in the way."""
+        gate = asyncio.Semaphore(8)
+        answers = await asyncio.gather(*(_delete(client, entry, self._run, gate) for entry in entries))
+        for entry, (trouble, passing) in zip(entries, answers, strict=True):
+            self._troubles[str(entry)] = trouble
+            self._unheard.discard(str(entry))
+            if passing:
+                self._unheard.add(str(entry))
 
     async def _gone(self, client: ApiClient, clock: SuiteClock) -> list[str]:
-        """Waits until everything really is gone; pods that a controller still made meanwhile are removed too."""
+        """Waits until everything really is gone, and asks again for what nobody has begun to delete.
+
+        Pods that a controller still made meanwhile are removed too.
+        """
         began = clock.monotonic()
         waiting = sorted(self._entries.values(), key=lambda entry: entry.kind.rank)
         while waiting:
@@ -95,16 +105,26 @@ class Ledger:
             silent = all(state.startswith("no answer") for state in there)
             if waiting and waited > (_PATIENCE_WITH_SILENCE if silent else _PATIENCE):
                 states = (state for state in there if state != "gone")
-                return [f"{entry}: {state} after {waited:.0f} s" for entry, state in zip(waiting, states, strict=True)]
+                return [self._left(entry, state, waited) for entry, state in zip(waiting, states, strict=True)]
             if waiting:
+                await self._delete(client, [entry for entry in waiting if str(entry) in self._unheard])
                 await _sweep_pods(client, self._selector)
                 await asyncio.sleep(_PAUSE)
         self._entries.clear()
         return []
 
+    def _left(self, entry: Created, state: str, waited: float) -> str:
+        """What is said of an object that could not be removed."""
+        trouble = self._troubles.get(str(entry))
+        return f"{entry}: {trouble}" if trouble else f"{entry}: {state} after {waited:.0f} s"
 
-async def _delete(client: ApiClient, entry: Created, run: str, gate: asyncio.Semaphore) -> str:
-    """Asks for one deletion; the answer is empty, or says why it failed."""
+
+async def _delete(client: ApiClient, entry: Created, run: str, gate: asyncio.Semaphore) -> tuple[str, bool]:
+    """Asks for one deletion.
+
+    Returns:
+        Why it failed, empty when it did not; and whether it is worth asking again.
+    """
     path = entry.kind.path(entry.namespace, entry.name)
     try:
         async with gate:
@@ -116,10 +136,10 @@ async def _delete(client: ApiClient, entry: Created, run: str, gate: asyncio.Sem
                 await client.delete(path, options)
     except ApiRefused as error:
         if error.status not in (404, 409):
-            return f"{entry}: {error}"
+            return str(error), error.status >= 500
     except NoAnswer as error:
-        return f"{entry}: {error}"
-    return ""
+        return str(error), True
+    return "", False
 
 
 async def _own_uid(client: ApiClient, path: str, run: str) -> str:

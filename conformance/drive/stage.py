@@ -234,7 +234,11 @@ class Stage:
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Runs something beside the scenario, at most until the scenario's end; its errors end the scenario."""
-        task = self._group.create_task(work, name=name)
+        try:
+            task = self._group.create_task(work, name=name)
+        except RuntimeError:  # the scenario has ended meanwhile
+            work.close()
+            raise
         self._background[task] = None
         task.add_done_callback(self._background.pop)
         return task

@@ -45,13 +45,15 @@ async def change(
         ApiRefused: the API did not want it, or somebody else kept changing the node.
     """
     path = NODE.path(name=stage.naming.name(role))
-    gone = set(remove)
+    gone, new = set(remove), [dict(taint) for taint in add]
+    added = {(taint["key"], taint["effect"]) for taint in new}
     with stage.request(request):
         for attempt in range(1, _ATTEMPTS + 1):
             node = await stage.client.get(path)
-            kept = [taint for taint in node["spec"].get("taints") or [] if taint["key"] not in gone]
+            there = [taint for taint in node["spec"].get("taints") or [] if taint["key"] not in gone]
+            kept = [taint for taint in there if (taint["key"], taint["effect"]) not in added]
             version = {"resourceVersion": node["metadata"]["resourceVersion"]}
-            body = {"metadata": version, "spec": {"taints": [*kept, *(dict(taint) for taint in add)]}}
+            body = {"metadata": version, "spec": {"taints": [*kept, *new]}}
             try:
                 await stage.client.patch(path, body)
             except ApiRefused as error:

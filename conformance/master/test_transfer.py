@@ -253,7 +253,8 @@ def test_the_owner_counts_fewer_ready_pods_and_as_many_replicas(seen: Seen) -> I
         yield from windows.misses(
             "status.readyReplicas 0", dropped, start, limit, until=seen.mark("victim returns").at, about=about
         )
-        for event in story.since(start.sent).until(evicted or seen.mark("victim returns").at).events:
+        until = seen.mark("victim returns").at if evicted is None else evicted - seen.timing.watch_lag
+        for event in story.since(start.sent).until(until).events:
             if _status(event.after, "replicas") != wanted:
                 got = f"status.replicas {_status(event.after, 'replicas')}"
                 yield Violation(want=f"status.replicas {wanted}", got=got, at=event.at, about=about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import attrs
@@ -17,7 +18,9 @@ from conformance.record.log import Log
 from conformance.wire import NoAnswer
 
 _WATCH_SECONDS = 290
-_PAUSE = 0.5
+_OVERTIME = 30
+"""Seconds after the end of its time in which a server that is there closes a watch."""
+_PAUSE = 0.25
 _HASTY = 3
 """So many streams in a row that end at once mean that the server cannot watch; listing takes its place."""
 
@@ -114,21 +117,28 @@ class Recorder:
         Raises:
             _Relist: the position is no longer served, or the stream told something that is no event.
         """
+        asked = self._clock.monotonic()
         stream = self._client.watch(
             self._feed.path,
-            self._catch_up,
+            partial(self._catch_up, asked),
             resourceVersion=self._version,
             allowWatchBookmarks="true",
             timeoutSeconds=str(_WATCH_SECONDS),
             **self._feed.selectors,
         )
-        async with aclosing(stream):
-            async for message in stream:
-                try:
-                    self._take(message)
-                except (LookupError, AttributeError, TypeError) as error:
-                    raise _Relist(f"the watch told something that is no event: {error!r}") from error
-                self._complete = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(_WATCH_SECONDS + _OVERTIME), aclosing(stream):
+                async for message in stream:
+                    self._take_any(message)
+        except TimeoutError:
+            raise NoAnswer(f"the watch on {self._feed.path} outlived its time: nobody is there") from None
+
+    def _take_any(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._take(message)
+        except (LookupError, AttributeError, TypeError) as error:
+            raise _Relist(f"the watch told something that is no event: {error!r}") from error
+        self._complete = self._clock.monotonic()
 
     def _take(self, message: Mapping[str, Any]) -> None:
         item = message["object"]
@@ -138,10 +148,10 @@ class Recorder:
         if message["type"] != "BOOKMARK" and self._feed.concerns(item):
             self._note(str(message["type"]), item, relisted=False)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, asked: float) -> None:
         """After a broken connection: what happened meanwhile arrives only now, and late is not missed."""
-        if self._broken:
-            since, reason = self._broken
+        if self._broken or self._clock.monotonic() > asked:
+            since, reason = self._broken or (asked, "the watch took long to begin")
             self._log.gap(Gap(since, self._clock.monotonic(), self._feed.kind.name, reason, lossy=False))
             self._broken = None
 

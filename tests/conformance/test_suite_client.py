@@ -72,11 +72,45 @@ async def test_a_first_conflict_is_no_lost_answer():
         await client_of(Scripted([(409, {})])).create("/api/v1/nodes", {"metadata": {"name": "n"}})
 
 
-async def test_asking_sends_exactly_one_request_and_returns_any_answer():
-    wire = Scripted([(503, b"busy")])
-    answer = await client_of(wire).ask("GET", "/x", query={"limit": "5"})
-    assert (answer.status, answer.body, answer.text) == (503, None, "busy")
-    assert wire.asked == [("GET", "/x?limit=5")]
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 409, 410, 422, 500])
+async def test_asking_returns_any_answer(status: int):
+    wire = Scripted([(status, STATUS)])
+    answer = await client_of(wire).ask("POST", "/x", body={})
+    assert (answer.status, answer.body, len(wire.asked)) == (status, STATUS, 1)
+
+
+@pytest.mark.parametrize("first", [(429, {}), (502, {}), (503, {}), (504, {}), NoAnswer("reset")])
+async def test_asking_takes_no_passing_trouble_for_an_answer(first: object):
+    assert (await client_of(Scripted([first, (201, {})])).ask("POST", "/x", body={})).status == 201
+
+
+async def test_a_trouble_that_does_not_pass_is_the_answer():
+    assert (await client_of(Scripted([(503, {})] * 5)).ask("GET", "/x")).status == 503
+
+
+@pytest.mark.parametrize(("method", "second"), [("POST", 409), ("PUT", 409), ("DELETE", 404)])
+async def test_the_consequence_of_a_lost_answer_is_no_answer(method: str, second: int):
+    with pytest.raises(NoAnswer, match=rf"an answer was lost \(reset\), the next was {second}"):
+        await client_of(Scripted([NoAnswer("reset"), (second, STATUS)])).ask(method, "/x", body={})
+
+
+async def test_an_eviction_that_is_refused_by_a_budget_is_an_answer():
+    wire = Scripted([(429, STATUS, {"retry-after": "10"})])
+    assert (await client_of(wire).ask("POST", "/api/v1/namespaces/x/pods/p/eviction", body={})).status == 429
+
+
+async def test_a_patient_client_outlasts_a_restart():
+    clock = SuiteClock(seed=1, epoch=EPOCH)
+    wire = Scripted([NoAnswer("refused")] * 12 + [(200, {})])
+    client = ApiClient(wire, clock=clock, who="t", note=lambda _: None, patience=20)
+    began = clock.monotonic()
+    await client.get("/x")
+    assert 15 < clock.monotonic() - began < 20
+
+
+async def test_a_watch_that_is_refused_for_the_moment_is_asked_for_again():
+    wire = Scripted(streams=[(429, [{}]), (503, [{}]), (200, [{"type": "ADDED"}])])
+    assert [event async for event in client_of(wire).watch("/x")] == [{"type": "ADDED"}]
 
 
 async def test_every_exchange_is_noted_with_bounded_bodies():

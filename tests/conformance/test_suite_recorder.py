@@ -109,7 +109,7 @@ async def test_a_broken_connection_is_resumed_and_its_lateness_noted():
     )
     history = await record(wire, 5)
     assert [e.name for e in history.events] == ["a", "b"]
-    assert [(gap.lossy, gap.reason, round(gap.until - gap.since, 1)) for gap in history.gaps] == [(False, "reset", 1.0)]
+    assert [(gap.lossy, gap.reason, round(gap.until - gap.since, 1)) for gap in history.gaps] == [(False, "reset", 0.5)]
 
 
 @pytest.mark.parametrize("end", [(200, [EXPIRED]), (410, [{"kind": "Status", "message": "too old"}])])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,7 +28,6 @@ from conformance.verdict import NotExercised, SuiteError, Unsupported, Verdict, 
 from conformance.wire import NoAnswer, Stream, Wire
 from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget
-from refimpl.api.http import Request, Response
 from refimpl.cluster import Cluster, ClusterConfig
 from tests.conformance.wires import Bad
 
@@ -244,38 +242,6 @@ def test_a_violation_seen_through_a_blind_watch_is_no_failure():
     assert "blind" in report.results[0].explanation
 
 
-# Bad networks
-
-
-def sometimes(seed: int, rate: float, answer: object) -> Callable[[str, str], object]:
-    dice = random.Random(seed)
-    return lambda method, target: answer if dice.random() < rate else None
-
-
-def now_and_then(seed: int, rate: float) -> Callable[[str], bool]:
-    dice = random.Random(seed)
-    return lambda target: dice.random() < rate
-
-
-BAD: dict[str, Callable[[Wire], Wire]] = {
-    "drops requests": lambda inner: Bad(inner, sometimes(1, 0.05, NoAnswer("dropped"))),
-    "loses answers": lambda inner: Bad(inner, sometimes(2, 0.05, NoAnswer("dropped")), lose_answers=True),
-    "answers 429": lambda inner: Bad(inner, sometimes(3, 0.05, 429)),
-    "answers 503": lambda inner: Bad(inner, sometimes(4, 0.05, 503)),
-    "is slow": lambda inner: Bad(inner, slow=0.5),
-    "cuts watches": lambda inner: Bad(inner, cut=now_and_then(5, 0.2)),
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_a_bad_network_never_makes_a_good_master_fail(kind: str):
-    target = ReferenceTarget(wire=lambda cluster: BAD[kind](InProcessWire(cluster.server.handle)))
-    report = run(target, entries=SLICE, seed=5)
-    wrong = [r.explanation for r in report.results if r.verdict in (Verdict.FAIL, Verdict.WARNING)]
-    assert not wrong, wrong[0]
-    assert Verdict.PASS in report.counts()
-
-
 # Wrong masters
 
 
@@ -290,16 +256,6 @@ def test_without_scheduler_nothing_that_needs_one_is_green():
     report = run(ReferenceTarget(config=ClusterConfig(scheduler=None)), ["M-XF-01", "M-HB-03"], entries=SLICE)
     assert report.counts() == {Verdict.PASS: 1, Verdict.NOT_EXERCISED: 1}
     assert report.exit_code() == 6
-
-
-async def answer_200(request: Request) -> Response:
-    return Response(200, b"{}")
-
-
-def test_one_that_says_yes_to_everything_is_not_taken_for_a_master():
-    target = ReferenceTarget(wire=lambda cluster: InProcessWire(answer_200))
-    with pytest.raises(TargetError, match="not a Kubernetes API"):
-        run(target, ["M-HB-03"])
 
 
 # Clean-up

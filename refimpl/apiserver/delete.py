@@ -43,8 +43,13 @@ async def delete_collection(call: Call) -> Listing:
     return listing
 
 
-async def delete_with(call: Call, options: DeleteOptions) -> Answer:
+async def delete_with(call: Call, options: DeleteOptions, *, admitted: bool = False) -> Answer:
     """Deletes the target with given options; also the end of an eviction.
+
+    Args:
+        call: the request.
+        options: how to delete.
+        admitted: admission has had its say about what led here.
 
     Raises:
         ApiError: 404, 409 when a precondition does not hold, and what admission raises.
@@ -57,7 +62,8 @@ async def delete_with(call: Call, options: DeleteOptions) -> Answer:
         old = call.registry.decode(target.resource, entry.item)
         check_preconditions(call, options, old)
         ctx = call.context("DELETE", dry_run=options.dry_run)
-        admission.admit(ctx, old, None)
+        if not admitted:
+            admission.admit(ctx, old, None)
         try:
             return await _delete(ctx, call, options, entry, old)
         except Mismatch as mismatch:

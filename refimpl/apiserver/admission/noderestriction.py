@@ -73,18 +73,26 @@ def refused(ctx: Context, why: str) -> ApiError:
 
 def admit_node(ctx: Context, node: str, old: Object | None, new: Object | None) -> None:
     """Its own Node; taints and labels only as far as they cannot draw other people's work to it."""
+    require_own_node(ctx, node)
+    if ctx.operation == "CREATE" and new is not None:
+        admit_registration(ctx, node, new)
+    elif old is not None and new is not None:
+        admit_node_change(ctx, node, old, new)
+
+
+def require_own_node(ctx: Context, node: str) -> None:
+    """The Node is the agent's."""
     if ctx.name != node:
         raise refused(ctx, f'node "{node}" is not allowed to modify node "{ctx.name}"')
-    if new is None:
-        return
-    if ctx.operation == "CREATE":
-        if (new.get("spec") or {}).get("configSource") is not None:
-            raise refused(ctx, f'node "{node}" is not allowed to create pods with a non-nil configSource')
-        labels = forbidden_labels(modified(meta.labels(new), {}), registering=True)
-        if labels:
-            raise refused(ctx, f'node "{node}" is not allowed to set the following labels: {", ".join(labels)}')
-    elif old is not None:
-        admit_node_change(ctx, node, old, new)
+
+
+def admit_registration(ctx: Context, node: str, new: Object) -> None:
+    """An agent may bring taints along, and labels that draw nothing to its node."""
+    if (new.get("spec") or {}).get("configSource") is not None:
+        raise refused(ctx, f'node "{node}" is not allowed to create pods with a non-nil configSource')
+    labels = forbidden_labels(modified(meta.labels(new), {}), registering=True)
+    if labels:
+        raise refused(ctx, f'node "{node}" is not allowed to set the following labels: {", ".join(labels)}')
 
 
 def admit_node_change(ctx: Context, node: str, old: Object, new: Object) -> None:
@@ -92,13 +100,23 @@ def admit_node_change(ctx: Context, node: str, old: Object, new: Object) -> None
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     if spec.get("configSource") is not None and spec["configSource"] != before.get("configSource"):
         raise refused(ctx, f'node "{node}" is not allowed to update configSource to a new non-nil configSource')
-    if (spec.get("taints") or []) != (before.get("taints") or []):
+    if changes_taints(old, new):
         raise refused(ctx, f'node "{node}" is not allowed to modify taints')
-    if (new["metadata"].get("ownerReferences") or []) != (old["metadata"].get("ownerReferences") or []):
+    if changes_owners(old, new):
         raise refused(ctx, f'node "{node}" is not allowed to modify ownerReferences')
     labels = forbidden_labels(modified(meta.labels(new), meta.labels(old)))
     if labels:
         raise refused(ctx, f"is not allowed to modify labels: {', '.join(labels)}")
+
+
+def changes_taints(old: Object, new: Object) -> bool:
+    """Whether a write changes a node's taints."""
+    return bool(((old.get("spec") or {}).get("taints") or []) != ((new.get("spec") or {}).get("taints") or []))
+
+
+def changes_owners(old: Object, new: Object) -> bool:
+    """Whether a write changes whom a node belongs to."""
+    return bool((old["metadata"].get("ownerReferences") or []) != (new["metadata"].get("ownerReferences") or []))
 
 
 def modified(labels: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
@@ -161,8 +179,7 @@ def admit_pod(ctx: Context, node: str, old: Object | None, new: Object | None) -
         case "", "CREATE" if new is not None:
             admit_mirror(ctx, node, new)
         case "", "DELETE":
-            if node_of(old) != node:
-                raise refused(ctx, f'node "{node}" can only delete pods with spec.nodeName set to itself')
+            admit_deletion(ctx, node, old)
         case "", operation:
             why = f'unexpected operation "{operation}", node "{node}" can only create and delete mirror pods'
             raise refused(ctx, why)
@@ -178,6 +195,12 @@ def admit_pod(ctx: Context, node: str, old: Object | None, new: Object | None) -
 def node_of(pod: Object | None) -> str:
     """The node a pod is bound to."""
     return str(((pod or {}).get("spec") or {}).get("nodeName", ""))
+
+
+def admit_deletion(ctx: Context, node: str, old: Object | None) -> None:
+    """Its pods may be deleted by it."""
+    if node_of(old) != node:
+        raise refused(ctx, f'node "{node}" can only delete pods with spec.nodeName set to itself')
 
 
 def admit_pod_status(ctx: Context, node: str, old: Object, new: Object) -> None:

@@ -53,7 +53,7 @@ async def create(call: Call) -> Answer:
         await mark_disrupted(whole)
         # The condition made a new version; the precondition was checked before it.
         chosen = attrs.evolve(chosen, resource_version=None)
-    await delete.delete_with(whole, chosen)
+    await delete.delete_with(whole, chosen, admitted=True)
     return Answer(201, obj=done(201), plain=True)
 
 

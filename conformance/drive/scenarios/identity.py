@@ -1,0 +1,184 @@
+"""An agent tries what it may do, and what it may not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.client import MERGE, Answer
+from conformance.drive import manifests
+from conformance.drive.stage import Stage
+from conformance.kinds import LEASE, NODE, NODE_LEASES, POD, Kind
+from conformance.scenario import scenario
+from conformance.timing import Timing
+
+NODES_GROUP = "system:nodes"
+REVIEWS = "/apis/authorization.k8s.io/v1"
+OWN_LABELS = {"node-contract.dev/own": "1"}
+WRONG_LABELS = {
+    "a restricted label": "node-restriction.kubernetes.io/node-contract",
+    "an unknown label of kubernetes.io": "kubernetes.io/node-contract",
+    "an unknown label below k8s.io": "node-contract.k8s.io/unknown",
+}
+"""Labels that no agent may set, by what they are called in marks."""
+_EVICTIONS_V1_SINCE = 22
+_MIRROR = "kubernetes.io/config.mirror"
+
+
+def _longest(timing: Timing) -> float:
+    return 15 * timing.slack
+
+
+@scenario(watches=(NODE, POD, LEASE), longest=_longest)
+async def identity(stage: Stage) -> None:
+    """The agent of `mine` writes its own node, Lease and pods, and those of `other`.
+
+    The requests are sent in the name of the agents by impersonation, so that nothing has to be issued and nothing is
+    left behind. Whether that may be done is asked first, and whether the target tells agents from administrators.
+    """
+    await stage.nodes("mine", "other")
+    if not await _possible(stage):
+        return
+    agent = _Agent(stage, "mine")
+    await asyncio.gather(_nodes(stage, agent), _registrations(stage), _leases(stage, agent), _pods(stage, agent))
+
+
+async def _possible(stage: Stage) -> bool:
+    """Whether the suite may speak as an agent, and whether that makes a difference."""
+    name = f"system:node:{stage.naming.name('mine')}"
+    wanted = [("users", name), ("groups", NODES_GROUP)]
+    for resource, who in wanted:
+        attributes = {"verb": "impersonate", "resource": resource, "name": who}
+        answer = await _review(stage, f"impersonation of {resource}", "selfsubjectaccessreviews", {}, attributes)
+        if not _allowed(answer):
+            return False
+    spec = {"user": name, "groups": [NODES_GROUP, "system:authenticated"]}
+    other = {"verb": "list", "resource": "secrets", "namespace": "kube-system"}
+    return not _allowed(await _review(stage, "any agent lists all secrets", "subjectaccessreviews", spec, other))
+
+
+async def _review(stage: Stage, name: str, plural: str, spec: dict[str, Any], attributes: dict[str, str]) -> Answer:
+    return await stage.ask(name, "POST", f"{REVIEWS}/{plural}", {"spec": {**spec, "resourceAttributes": attributes}})
+
+
+def _allowed(answer: Answer) -> bool:
+    return answer.status == 201 and bool((answer.body.get("status") or {}).get("allowed"))
+
+
+class _Agent:
+    """Asks in the name of the agent of the node that plays a role."""
+
+    def __init__(self, stage: Stage, role: str) -> None:
+        self._stage = stage
+        self.name = stage.naming.name(role)
+        self._headers = {"Impersonate-User": f"system:node:{self.name}", "Impersonate-Group": NODES_GROUP}
+
+    async def ask(self, name: str, method: str, path: str, body: Any = None) -> Answer:
+        """Sends one request and marks the answer."""
+        more = {"content_type": MERGE} if method == "PATCH" else {}
+        return await self._stage.ask(name, method, path, body, headers=self._headers, **more)
+
+    async def create(self, name: str, kind: Kind, body: dict[str, Any], namespace: str = "") -> Answer:
+        """Asks for a creation; what came of it is the run's."""
+        answer = await self.ask(name, "POST", kind.path(namespace), body)
+        if answer.status == 201:
+            self._stage.adopt(kind, answer.body)
+        return answer
+
+
+async def _nodes(stage: Stage, agent: _Agent) -> None:
+    other = stage.naming.name("other")
+    condition = manifests.condition("NodeContract", "True", stage.clock.timestamp())
+    annotation = {"metadata": {"annotations": {"node-contract.dev/identity": "1"}}}
+    for whose, name in (("own", agent.name), ("other", other)):
+        node = await stage.client.get(NODE.path(name=name))
+        status = {"status": {"conditions": [*(node["status"].get("conditions") or ()), condition]}}
+        await agent.ask(f"status of {whose} node", "PATCH", NODE.path(name=name, subresource="status"), status)
+        await agent.ask(f"annotation of {whose} node", "PATCH", NODE.path(name=name), annotation)
+    mine = await stage.client.get(NODE.path(name=agent.name))
+    path = NODE.path(name=agent.name)
+    more = {"key": "node-contract.dev/identity", "effect": "PreferNoSchedule"}
+    await agent.ask("own taints", "PATCH", path, {"spec": {"taints": [*mine["spec"]["taints"], more]}})
+    owner = {"apiVersion": "v1", "kind": "Node", "name": other, "uid": node["metadata"]["uid"]}
+    await agent.ask("own owner references", "PATCH", path, {"metadata": {"ownerReferences": [owner]}})
+    await agent.ask("own label", "PATCH", path, {"metadata": {"labels": OWN_LABELS}})
+    for name, label in WRONG_LABELS.items():
+        await agent.ask(f"{name} later", "PATCH", path, {"metadata": {"labels": {label: "1"}}})
+
+
+async def _registrations(stage: Stage) -> None:
+    for number, (name, label) in enumerate(WRONG_LABELS.items()):
+        role = f"labelled-{number}"
+        await _Agent(stage, role).create(f"{name} at registration", NODE, _node(stage, role, {label: "1"}))
+    await _Agent(stage, "late").create("registration with taints", NODE, _node(stage, "late", {}))
+    await _Agent(stage, "mine").create("registration of another node", NODE, _node(stage, "stranger", {}))
+    for role in ("late", "stranger", *(f"labelled-{number}" for number in range(len(WRONG_LABELS)))):
+        # What was registered nobody will beat for.
+        await stage.client.ask("DELETE", NODE.path(name=stage.naming.name(role)))
+
+
+def _node(stage: Stage, role: str, labels: dict[str, str]) -> dict[str, Any]:
+    now = stage.clock.timestamp()
+    return manifests.node(
+        stage.naming,
+        role,
+        zone="identity",
+        conditions=[manifests.condition("Ready", "True", now)],
+        capacity=manifests.CAPACITY,
+        allocatable=None,
+        labels=labels,
+        taints=(),
+        address="192.0.2.1",
+    )
+
+
+async def _leases(stage: Stage, agent: _Agent) -> None:
+    annotation = {"metadata": {"annotations": {"node-contract.dev/identity": "1"}}}
+    for whose, role in (("own", "mine"), ("other", "other")):
+        await agent.ask(f"{whose} Lease", "PATCH", LEASE.path(NODE_LEASES, stage.naming.name(role)), annotation)
+    await agent.create("Lease of nobody", LEASE, _lease(stage, "nobody", NODE_LEASES), NODE_LEASES)
+    own = stage.naming.namespace
+    await agent.create("own Lease elsewhere", LEASE, _lease(stage, "mine", own), own)
+
+
+def _lease(stage: Stage, role: str, namespace: str) -> dict[str, Any]:
+    metadata = {"name": stage.naming.name(role), "namespace": namespace, "labels": stage.naming.labels(role)}
+    return {"apiVersion": LEASE.group_version, "kind": "Lease", "metadata": metadata, "spec": {}}
+
+
+async def _pods(stage: Stage, agent: _Agent) -> None:
+    namespace, names = stage.naming.namespace, stage.naming.name
+    await stage.pod("own-pod", node_name=agent.name)
+    await stage.pod("other-pod", node_name=names("other"))
+    running = {"status": {"phase": "Running", "message": "set by the conformance suite"}}
+    for whose in ("own", "other"):
+        path = POD.path(namespace, names(f"{whose}-pod"), "status")
+        await agent.ask(f"status of {whose} pod", "PATCH", path, running)
+    other = names("other-pod")
+    version = "policy/v1" if stage.facts.minor >= _EVICTIONS_V1_SINCE else "policy/v1beta1"
+    eviction = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": other, "namespace": namespace}}
+    await agent.ask("eviction of other pod", "POST", POD.path(namespace, other, "eviction"), eviction)
+    await agent.ask("deletion of other pod", "DELETE", POD.path(namespace, other))
+    await agent.create("ordinary pod", POD, _pod(stage, "ordinary"), namespace)
+    node = await stage.client.get(NODE.path(name=agent.name))
+    await agent.create("mirror pod", POD, _mirror(stage, node), namespace)
+    await agent.ask("deletion of own pod", "DELETE", POD.path(namespace, names("own-pod")), _NOW)
+
+
+_NOW = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
+
+
+def _pod(stage: Stage, role: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": stage.naming.name(role), "labels": stage.naming.labels(role)},
+        "spec": manifests.pod_spec(stage.naming, node_name=stage.naming.name("mine")),
+    }
+
+
+def _mirror(stage: Stage, node: dict[str, Any]) -> dict[str, Any]:
+    body = _pod(stage, "mirror")
+    owner = {"apiVersion": "v1", "kind": "Node", "name": node["metadata"]["name"], "uid": node["metadata"]["uid"]}
+    body["metadata"] |= {"annotations": {_MIRROR: "1"}, "ownerReferences": [{**owner, "controller": True}]}
+    return body

@@ -20,14 +20,15 @@ from conformance.drive.stage import Stage
 from conformance.features import Feature
 from conformance.judge import contradictions
 from conformance.judge.seen import Seen
-from conformance.kinds import EVENT, LEASE, NAMESPACE, NODE, NODE_LEASES, POD, Kind
+from conformance.kinds import LEASE, NAMESPACE, NODE, POD
 from conformance.lookout import Lookout
 from conformance.naming import RUN_LABEL, Naming
 from conformance.plays import Plays
 from conformance.record import check
+from conformance.record.feeds import feeds
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
-from conformance.record.recorder import Feed, Recorder
+from conformance.record.recorder import Recorder
 from conformance.scenario import MASTER, Scenario, imposed
 from conformance.target import Connection, Facts, Target, TargetError
 from conformance.timing import Timing
@@ -363,14 +364,3 @@ class Session:
 
 def _broke(why: str) -> str:
     return f"the target itself broke down: {why}"
-
-
-def feeds(kind: Kind, naming: Naming) -> list[Feed]:
-    """What to watch so that every object of a kind that concerns the run is seen."""
-    if kind is EVENT:
-        about_nodes = Feed(kind, "default", names=naming.run_prefix)
-        return [about_nodes, Feed(kind, naming.namespace)]
-    if not kind.labelled:
-        return [Feed(kind, naming.namespace)]
-    namespace = NODE_LEASES if kind is LEASE else ""
-    return [Feed(kind, namespace, labels=f"{RUN_LABEL}={naming.run}")]

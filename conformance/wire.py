@@ -121,7 +121,7 @@ class HttpWire:
         cause: BaseException = error
         while cause.__cause__ is not None or cause.__context__ is not None:
             cause = cause.__cause__ or cause.__context__ or cause
-        detail = str(cause) or type(cause).__name__
+        detail = " ".join(str(cause).split()) or type(cause).__name__
         if isinstance(error, httpx.TimeoutException):
             detail = f"timed out ({type(error).__name__})"
         return f"no answer from {str(self._http.base_url).rstrip('/')}: {detail}"

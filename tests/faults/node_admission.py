@@ -239,7 +239,7 @@ FAULTS = [
         ("N-ADM-05",),
         replaced(admission, "order", lambda pods: sorted(pods, key=lambda pod: pod["metadata"]["name"])),
     ),
-    Fault("selectors are ignored", ("N-ADM-06",), replaced(admission, "fits", _unselective), 57),
+    Fault("an agent ignores selectors", ("N-ADM-06",), replaced(admission, "fits", _unselective), 57),
     Fault("a selector that does not match is not named", ("N-ADM-06",), replaced(admission, "fits", _in_short)),
     Fault("host ports are given twice", ("N-ADM-07",), replaced(predicates, "ports_free", lambda pod, others: True)),
     Fault(

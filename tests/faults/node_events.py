@@ -190,7 +190,7 @@ FAULTS = [
     Fault("failed probes are not told", ("N-X-25",), replaced(Kubelet, "record_pod", _pods_without("Unhealthy"))),
     Fault("waits after crashes are not told", ("N-X-25",), replaced(Kubelet, "record_pod", _pods_without("BackOff"))),
     Fault("ends of containers are not told", ("N-X-25",), replaced(Kubelet, "record_pod", _pods_without("Killing"))),
-    Fault("evictions are not told", ("N-X-25",), replaced(Kubelet, "record_pod", _pods_without("Evicted"))),
+    Fault("an agent tells nobody of evictions", ("N-X-25",), replaced(Kubelet, "record_pod", _pods_without("Evicted"))),
     Fault("equal events are not counted", ("N-X-26",), replaced(EventRecorder, "_write", _each_anew)),
     Fault("there is no end of events", ("N-X-26",), replaced(nodeevents, "node_recorder", _unlimited)),
     Fault("mirrors are plain pods", ("N-POD-18",), replaced(staticpods, "mirror_of", _plain)),

@@ -21,6 +21,8 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
 _BODY_LIMIT = 2000
+_KEPT = ("Content-Type", "Impersonate-")
+"""Headers that an exchange keeps, by the beginnings of their names; none of them is a credential."""
 _UNANSWERED = 60.0
 """Seconds without an answer after which there will be none, whatever the wire says."""
 _SHOWN = 80
@@ -294,7 +296,7 @@ class ApiClient:
                 status=status,
                 request=request[:_BODY_LIMIT].decode("utf-8", "replace"),
                 response=response[:_BODY_LIMIT],
-                headers={name: value for name, value in head.items() if name == "Content-Type"},
+                headers={name: value for name, value in head.items() if name.startswith(_KEPT)},
             )
         )
 

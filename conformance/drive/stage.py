@@ -66,6 +66,7 @@ class Stage:
         self._nodes: list[SimulatedNode] = []
         self._void: str | None = None
         self._accounted = False
+        self._ended = False
         self._addresses = count(clock.random.randrange(254))
 
     # Objects
@@ -78,20 +79,22 @@ class Stage:
         """
         namespace = self.naming.namespace if kind.namespaced else ""
         namespace = body["metadata"].get("namespace", namespace)
-        self._ledger.intend(kind, namespace, body["metadata"]["name"])
+        self._intend(kind, namespace, body["metadata"]["name"])
         created = await self.client.create(kind.path(namespace), body)
         self._ledger.add(kind, created)
         return created
 
-    async def attempt(self, name: str, kind: Kind, body: Mapping[str, Any], *, method: str = "POST") -> Answer:
+    async def attempt(
+        self, name: str, kind: Kind, body: Mapping[str, Any], *, method: str = "POST", **more: Any
+    ) -> Answer:
         """Asks for the creation of an object that the API may refuse; marks the answer under `name`.
 
         With PUT it is created under its name, if that is allowed.
         """
         namespace = body["metadata"].get("namespace", self.naming.namespace if kind.namespaced else "")
         own = body["metadata"]["name"]
-        self._ledger.intend(kind, namespace, own)
-        answer = await self.ask(name, method, kind.path(namespace, own if method == "PUT" else ""), body)
+        self._intend(kind, namespace, own)
+        answer = await self.ask(name, method, kind.path(namespace, own if method == "PUT" else ""), body, **more)
         if answer.status in (200, 201):
             self._ledger.add(kind, answer.body)
         return answer
@@ -262,6 +265,15 @@ class Stage:
             node.check()
         if self._void:
             raise SuiteError(self._void)
+
+    def end(self) -> None:
+        """Nothing is created any more: what still runs, because something beside it failed, must not leave anything."""
+        self._ended = True
+
+    def _intend(self, kind: Kind, namespace: str, name: str) -> None:
+        if self._ended:
+            raise SuiteError("the scenario is over")
+        self._ledger.intend(kind, namespace, name)
 
     async def _create_pod(self, body: Mapping[str, Any]) -> Any:
         """Creates a pod; a new namespace refuses pods until its service account is there."""

@@ -8,7 +8,7 @@ from conformance.drive.scenarios.identity import WRONG_LABELS, identity
 from conformance.judge import identities
 from conformance.judge.seen import Seen
 from conformance.scenario import judges
-from conformance.verdict import NotExercised, Violation
+from conformance.verdict import Unsupported, Violation
 
 _OWNERS_SINCE = 34
 """1.34 keeps agents from their owner references; older versions do so from some patch release on."""
@@ -37,7 +37,7 @@ def test_an_agent_sets_taints_only_when_it_registers(seen: Seen) -> Iterator[Vio
 @judges("M-AUTH-01", reads=identity)
 def test_an_agent_does_not_choose_the_owners_of_its_node(seen: Seen) -> Iterator[Violation]:
     if seen.facts.minor < _OWNERS_SINCE:
-        raise NotExercised(f"owner references are kept from agents since 1.{_OWNERS_SINCE}")
+        raise Unsupported(f"owner references are kept from agents since 1.{_OWNERS_SINCE}")
     yield from identities.refused(seen, "own owner references", want="an agent does not change who owns its node")
 
 

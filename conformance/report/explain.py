@@ -76,6 +76,9 @@ def zero_of(seen: AnySeen) -> float:
 def as_curl(exchange: Exchange, options: str, address: str) -> str:
     """A request as a curl command; secrets are shell variables."""
     words = ["curl", "-X", exchange.method]
+    for name, value in exchange.headers.items():
+        if name != "Content-Type":
+            words += ["-H", f"{name}: {value}"]
     if exchange.request:
         words += ["-H", f"Content-Type: {exchange.headers.get('Content-Type', 'application/json')}"]
         words += ["--data", shortened(exchange.request)]

@@ -38,16 +38,16 @@ class Request:
         method: upper-case HTTP method.
         path: percent-decoded path, without the query.
         query: decoded parameters in the order sent; a name may repeat.
-        headers: header values by lower-case name.
-        body: the whole body.
+        headers: header values by lower-case name; not shown, they hold credentials.
+        body: the whole body; not shown, it may be a Secret.
         user: the authenticated caller.
     """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = attrs.field(factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
     user: User = ADMIN
 
     def parameter(self, name: str) -> str | None:

@@ -33,7 +33,7 @@ class Credentials:
         warnings: texts for `Warning` headers; append to it.
     """
 
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     subject: Subject | None
     warnings: list[str]
 

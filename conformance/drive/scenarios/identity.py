@@ -78,12 +78,9 @@ class _Agent:
         more = {"content_type": MERGE} if method == "PATCH" else {}
         return await self._stage.ask(name, method, path, body, headers=self._headers, **more)
 
-    async def create(self, name: str, kind: Kind, body: dict[str, Any], namespace: str = "") -> Answer:
-        """Asks for a creation; what came of it is the run's."""
-        answer = await self.ask(name, "POST", kind.path(namespace), body)
-        if answer.status == 201:
-            self._stage.adopt(kind, answer.body)
-        return answer
+    async def create(self, name: str, kind: Kind, body: dict[str, Any]) -> Answer:
+        """Asks for a creation and marks the answer."""
+        return await self._stage.attempt(name, kind, body, headers=self._headers)
 
 
 async def _nodes(stage: Stage, agent: _Agent) -> None:
@@ -136,9 +133,8 @@ async def _leases(stage: Stage, agent: _Agent) -> None:
     annotation = {"metadata": {"annotations": {"node-contract.dev/identity": "1"}}}
     for whose, role in (("own", "mine"), ("other", "other")):
         await agent.ask(f"{whose} Lease", "PATCH", LEASE.path(NODE_LEASES, stage.naming.name(role)), annotation)
-    await agent.create("Lease of nobody", LEASE, _lease(stage, "nobody", NODE_LEASES), NODE_LEASES)
-    own = stage.naming.namespace
-    await agent.create("own Lease elsewhere", LEASE, _lease(stage, "mine", own), own)
+    await agent.create("Lease of nobody", LEASE, _lease(stage, "nobody", NODE_LEASES))
+    await agent.create("own Lease elsewhere", LEASE, _lease(stage, "mine", stage.naming.namespace))
 
 
 def _lease(stage: Stage, role: str, namespace: str) -> dict[str, Any]:
@@ -159,9 +155,9 @@ async def _pods(stage: Stage, agent: _Agent) -> None:
     eviction = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": other, "namespace": namespace}}
     await agent.ask("eviction of other pod", "POST", POD.path(namespace, other, "eviction"), eviction)
     await agent.ask("deletion of other pod", "DELETE", POD.path(namespace, other))
-    await agent.create("ordinary pod", POD, _pod(stage, "ordinary"), namespace)
+    await agent.create("ordinary pod", POD, _pod(stage, "ordinary"))
     node = await stage.client.get(NODE.path(name=agent.name))
-    await agent.create("mirror pod", POD, _mirror(stage, node), namespace)
+    await agent.create("mirror pod", POD, _mirror(stage, node))
     await agent.ask("deletion of own pod", "DELETE", POD.path(namespace, names("own-pod")), _NOW)
 
 

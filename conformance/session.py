@@ -316,7 +316,10 @@ class Session:
                 group=group,
                 pacer=self._pacer,
             )
-            await scenario.play(stage)
+            try:
+                await scenario.play(stage)
+            finally:
+                stage.end()
             stage.check()
             await self._check_health(client, scenario, naming)
             stage.stop()

@@ -429,3 +429,27 @@ def test_clusters_of_a_cloud_are_refused_unless_asked(provider: str, safe: bool)
             run(Cloud(), entries=entries)
     limits = Limits(allow_hazards=not safe)
     assert run(Cloud(), entries=entries, limits=limits).exit_code() == 0
+
+
+def test_what_still_runs_when_a_scenario_has_failed_creates_nothing_any_more():
+    """`asyncio.gather` lets the others go on when one of them fails."""
+
+    async def fails(stage: Stage) -> None:
+        await stage.hold(1)
+        raise KeyError("bug")
+
+    async def goes_on(stage: Stage) -> None:
+        await stage.hold(5)
+        await stage.node("late")
+
+    async def act(stage: Stage) -> None:
+        await asyncio.gather(fails(stage), goes_on(stage))
+
+    async def lasting(stage: Stage) -> None:
+        await stage.hold(20)
+
+    target = Watched()
+    scenes = [entry(play("torn", act)), entry(play("lasting", lasting), name="other")]
+    report = run(target, entries=scenes)
+    assert [result.verdict for result in report.results] == [Verdict.SUITE_ERROR, Verdict.PASS]
+    assert target.left == EMPTY

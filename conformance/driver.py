@@ -59,7 +59,7 @@ class AgentFacts:
         abilities: of `ABILITIES`, those its driver has.
         expected: what the node ought to report, as far as the driver knows: `cpu`, `memory`, `pods`, `hostname`,
             `address`, `bootID`, `machineID`, `hugepages-2Mi` and the like; `attach-detach` is `false` for an agent that
-            attaches volumes itself.
+            attaches volumes itself, `reserved` is `nothing` for one that leaves all its capacity to pods.
     """
 
     version: str

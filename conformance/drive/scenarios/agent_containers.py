@@ -26,10 +26,10 @@ def _probe(path: str, failures: int) -> dict[str, Any]:
 
 
 READY = (
-    f"sleep {READY_AFTER}; touch /tmp/ready; sleep {READY_FOR}; rm /tmp/ready; sleep {READY_FOR}; touch /tmp/ready; "
+    f"sleep {READY_AFTER}; touch ready; sleep {READY_FOR}; rm ready; sleep {READY_FOR}; touch ready; "
     "sleep 100000"
 )
-LIVE = f"touch /tmp/live; sleep {LIVE_FOR}; rm /tmp/live; sleep 100000"
+LIVE = f"touch live; sleep {LIVE_FOR}; rm live; sleep 100000"
 PODS: dict[str, dict[str, Any]] = {
     "ok-never": {"containers": [shell("exit 0")], "restartPolicy": "Never"},
     "bad-never": {
@@ -49,9 +49,9 @@ PODS: dict[str, dict[str, Any]] = {
         "containers": [pause("app")],
         "restartPolicy": "Never",
     },
-    "ready": {"containers": [shell(READY, readinessProbe=_probe("/tmp/ready", 1))]},
+    "ready": {"containers": [shell(READY, readinessProbe=_probe("ready", 1))]},
     "live": {
-        "containers": [shell(LIVE, livenessProbe={**_probe("/tmp/live", 2), "initialDelaySeconds": 1})],
+        "containers": [shell(LIVE, livenessProbe={**_probe("live", 2), "initialDelaySeconds": 1})],
         "terminationGracePeriodSeconds": 1,
     },
     "late": {"containers": [pause()], "activeDeadlineSeconds": DEADLINE},

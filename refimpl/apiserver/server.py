@@ -90,7 +90,8 @@ class ApiServer:
 
     async def run(self) -> None:
         """Keeps the store small until cancelled; a server that lives for minutes only can do without."""
-        await Upkeep(self.registry, self.clock).run()
+        interval = self._settings.etcd_compaction_interval
+        await Upkeep(self.registry, self.clock, compaction_interval=interval).run()
 
     def end_watches(self) -> None:
         """Ends all watches; clients come back to whoever answers then."""

@@ -18,6 +18,7 @@ class Settings:
         protect_storage: give claims and volumes the finalizer that keeps them while they are in use. Something has to
             lift it again; no controller of the reference does, so it is off.
         disable_admission_plugins: names of admission plug-ins to leave out, such as `NodeRestriction`.
+        etcd_compaction_interval: seconds of history that the store always keeps, and between two compactions of it.
     """
 
     default_not_ready_toleration_seconds: int = 300
@@ -33,6 +34,7 @@ class Settings:
     )
     protect_storage: bool = False
     disable_admission_plugins: tuple[str, ...] = ()
+    etcd_compaction_interval: float = 300.0
 
 
 DEFAULTS = Settings()

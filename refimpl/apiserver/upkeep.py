@@ -11,8 +11,6 @@ from refimpl.apiserver.registry import Registry
 from refimpl.clock import Clock
 from refimpl.storage.base import Mismatch
 
-COMPACTION_INTERVAL = 300.0
-"""Seconds of history that are always kept, and between two compactions."""
 EVENT_LIFETIME = 3600.0
 """Seconds an Event is kept after its last change."""
 _SWEEP_INTERVAL = 60.0
@@ -24,24 +22,29 @@ class Upkeep:
     Args:
         registry: of the server.
         clock: for the intervals.
+        compaction_interval: seconds between two compactions; each leaves the history of that time.
     """
 
-    def __init__(self, registry: Registry, clock: Clock) -> None:
+    def __init__(self, registry: Registry, clock: Clock, *, compaction_interval: float) -> None:
         self._registry = registry
         self._clock = clock
+        self._compaction_interval = compaction_interval
         self._known: dict[Key, tuple[int, float]] = {}
 
     async def run(self) -> None:
         """Works until cancelled."""
         forgettable = self._registry.revision
-        next_compaction = self._clock.monotonic() + COMPACTION_INTERVAL
+        now = self._clock.monotonic()
+        next_compaction, next_sweep = now + self._compaction_interval, now + _SWEEP_INTERVAL
         while True:
-            await self._clock.sleep(_SWEEP_INTERVAL)
-            await self.sweep_events()
+            await self._clock.sleep(max(0.0, min(next_compaction, next_sweep) - self._clock.monotonic()))
+            if self._clock.monotonic() >= next_sweep:
+                await self.sweep_events()
+                next_sweep += _SWEEP_INTERVAL
             if self._clock.monotonic() >= next_compaction:
                 await self._registry.compact(forgettable)
                 forgettable = self._registry.revision
-                next_compaction += COMPACTION_INTERVAL
+                next_compaction = self._clock.monotonic() + self._compaction_interval
 
     async def sweep_events(self) -> None:
         """Removes Events that have not changed for their lifetime, as far as this server has seen."""

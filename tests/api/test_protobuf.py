@@ -193,6 +193,15 @@ def test_an_object_in_an_object_may_have_an_envelope() -> None:
     assert revision["data"] == {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
 
 
+def test_objects_in_objects_in_objects_come_to_an_end() -> None:
+    body = b""
+    for _ in range(5000):
+        raw = b"\n" + varint(len(body)) + body
+        body = wrap("apps/v1", "ControllerRevision", b"\x12" + varint(len(raw)) + raw)
+    with pytest.raises(DecodeError, match="nested too deeply"):
+        protobuf.decode(body)
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [

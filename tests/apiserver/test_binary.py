@@ -200,6 +200,17 @@ async def test_a_bad_body_is_a_bad_request(server: ApiServer, body: bytes, why: 
     assert (response.status, status["message"]) == (400, why)
 
 
+async def test_no_body_is_the_servers_fault(server: ApiServer):
+    good = message(POD)
+    for position in range(4, len(good)):
+        for byte in (0x00, 0x7F, 0xFF):
+            body = good[:position] + bytes([byte]) + good[position + 1 :]
+            response, _ = await send(server, "POST", PODS.path("default"), body)
+            assert response.status in {201, 400, 409, 422}, (position, byte)
+        response, _ = await send(server, "POST", PODS.path("default"), good[:position])
+        assert response.status in {201, 400, 409, 422}, position
+
+
 async def test_a_table_is_not_binary_but_metadata_is(server: ApiServer):
     await send(server, "POST", NODES.path(), message(NODE))
     table = f"{protobuf.MEDIA_TYPE};as=Table;g=meta.k8s.io;v=v1"

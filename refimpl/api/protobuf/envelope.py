@@ -57,6 +57,8 @@ def decode(data: bytes, api_version: str = "", kind: str = "", *, also: Collecti
         obj = decode_struct(struct, found.raw)
     except WireError as wrong:
         raise DecodeError(str(wrong), api_version, kind) from None
+    except RecursionError:
+        raise DecodeError("objects are nested too deeply", api_version, kind) from None
     return {**obj, "apiVersion": api_version, "kind": kind}
 
 

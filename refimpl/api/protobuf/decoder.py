@@ -21,7 +21,7 @@ from refimpl.api.protobuf.scalars import (
 )
 from refimpl.api.protobuf.types import Place
 from refimpl.api.protobuf.unknown import MAGIC, unwrap
-from refimpl.api.protobuf.wire import FIXED64, LENGTH, VARINT, WireError, read_length, read_varint, signed, skip
+from refimpl.api.protobuf.wire import FIXED64, LENGTH, VARINT, WireError, read_varint, signed, skip
 from refimpl.api.schema import ListOf, MapOf, Scalar, Struct, Type
 
 Value = Callable[[Any], Any]
@@ -75,15 +75,22 @@ def _read(plan: _Plan, data: bytes, obj: Object) -> None:
             at = _unknown(plan, data, key, at)
             continue
         wire_type, put = found
-        if wire_type == LENGTH:
-            start, at = read_length(data, at, end)
-            put(obj, data[start:at])
-        elif wire_type == VARINT:
-            value, at = read_varint(data, at)
-            put(obj, value)
-        else:
+        if wire_type == FIXED64:
             start, at = at, skip(data, at, wire_type)
             put(obj, data[start:at])
+            continue
+        number = data[at] if at < end else 0x80
+        if number < 0x80:
+            at += 1
+        else:
+            number, at = read_varint(data, at)
+        if wire_type == VARINT:
+            put(obj, number)
+            continue
+        start, at = at, at + number
+        if at > end:
+            raise WireError("unexpected EOF")
+        put(obj, data[start:at])
 
 
 def _unknown(plan: _Plan, data: bytes, key: int, at: int) -> int:

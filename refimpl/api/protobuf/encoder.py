@@ -10,7 +10,7 @@ from refimpl.api.errors import Object
 from refimpl.api.protobuf import types
 from refimpl.api.protobuf.scalars import ENCODERS, Encode
 from refimpl.api.protobuf.types import Place
-from refimpl.api.protobuf.wire import LENGTH, tag, varint
+from refimpl.api.protobuf.wire import LENGTH, SMALL, sized, tag, varint
 from refimpl.api.schema import Field, ListOf, MapOf, Scalar, Struct, Type
 
 Append = Callable[[list[bytes], Any], None]
@@ -42,7 +42,7 @@ def _message(places: Sequence[tuple[Field, tuple[int, ...], Place]]) -> Encode:
         for key, encode_embedded in embedded:
             content = encode_embedded(obj)
             if content:
-                parts += (key, varint(len(content)), content)
+                parts += (key, sized(content))
         return b"".join(parts)
 
     return encode
@@ -63,7 +63,8 @@ def _single(key: bytes, wire_type: int, encode: Encode) -> Append:
 
     def append(parts: list[bytes], value: Any) -> None:
         content = encode(value)
-        parts += (key, varint(len(content)), content)
+        size = len(content)
+        parts += (key, SMALL[size] if size < 0x80 else varint(size), content)
 
     return append
 
@@ -86,8 +87,7 @@ def _wrapped(item: Type, number: int) -> Append:
     def append(parts: list[bytes], values: Sequence[Any]) -> None:
         content: list[bytes] = []
         inner(content, values)
-        joined = b"".join(content)
-        parts += (key, varint(len(joined)), joined)
+        parts += (key, sized(b"".join(content)))
 
     return append
 
@@ -100,12 +100,10 @@ def _map(item: Type, number: int, place: Place) -> Append:
 
     def append(parts: list[bytes], values: Object) -> None:
         for name, value in values.items():
-            text = name.encode()
-            entry = [_KEY, varint(len(text)), text]
+            entry = [_KEY, sized(name.encode())]
             if value is not None:
                 one(entry, value)
-            joined = b"".join(entry)
-            parts += (key, varint(len(joined)), joined)
+            parts += (key, sized(b"".join(entry)))
 
     return append
 
@@ -120,8 +118,11 @@ def _value(kind: Type) -> tuple[int, Encode]:
 
 def _later(struct: Struct) -> Encode:
     """The encoder of a type that may contain itself: made when it is needed."""
+    made: list[Encode] = []
 
     def encode(obj: Object) -> bytes:
-        return encoder(struct)(obj)
+        if not made:
+            made.append(encoder(struct))
+        return made[0](obj)
 
     return encode

@@ -21,9 +21,10 @@ from refimpl.api.protobuf.wire import (
     LENGTH,
     VARINT,
     WireError,
-    fields,
     pack_double,
+    parts,
     signed,
+    sized,
     tag,
     unpack_double,
     varint,
@@ -55,6 +56,7 @@ def encode_time(text: str | None) -> bytes:
     return _SECONDS + varint(seconds) + _NANOS + varint(int(match.group(7) or 0) * 1000)
 
 
+@lru_cache(maxsize=4096)
 def decode_time(data: bytes) -> str | None:
     """A `Time` in whole seconds; None for the zero time."""
     moment = _moment(data)
@@ -70,8 +72,8 @@ def decode_micro_time(data: bytes) -> str | None:
 def _moment(data: bytes) -> datetime | None:
     if not data:
         return None
-    parts = {number: value for number, _, value in fields(data) if isinstance(value, int)}
-    seconds, nanoseconds = signed(parts.get(1, 0), 64), signed(parts.get(2, 0), 32)
+    found = parts(data)
+    seconds, nanoseconds = _signed(found.get(1), 64), _signed(found.get(2), 32)
     try:
         return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
     except OverflowError:
@@ -81,43 +83,45 @@ def _moment(data: bytes) -> datetime | None:
 @lru_cache(maxsize=4096)
 def encode_quantity(text: str | float) -> bytes:
     """A `Quantity`: its text in a message."""
-    encoded = str(text).encode()
-    return _FIRST + varint(len(encoded)) + encoded
+    return _FIRST + sized(str(text).encode())
 
 
 def decode_quantity(data: bytes) -> str:
     """The text of a `Quantity`."""
-    return next((_text(value) for number, _, value in fields(data) if number == 1), "")
+    return _text(parts(data).get(1, b""))
 
 
 def encode_int_or_string(value: int | str) -> bytes:
     """An `IntOrString`: which of the two it is, and both."""
     if isinstance(value, int):
         return _TYPE + b"\x00" + _NUMBER + varint(value) + _STRING + b"\x00"
-    text = value.encode()
-    return _TYPE + b"\x01" + _NUMBER + b"\x00" + _STRING + varint(len(text)) + text
+    return _TYPE + b"\x01" + _NUMBER + b"\x00" + _STRING + sized(value.encode())
 
 
 def decode_int_or_string(data: bytes) -> int | str:
     """The number or the text of an `IntOrString`."""
-    parts = {number: value for number, _, value in fields(data)}
-    kind, number = parts.get(1, 0), parts.get(2, 0)
+    found = parts(data)
+    kind = found.get(1, 0)
     if kind == 0:
-        return signed(number, 32) if isinstance(number, int) else 0
+        return _signed(found.get(2), 32)
     if kind == 1:
-        return _text(parts.get(3, b""))
+        return _text(found.get(3, b""))
     raise WireError("impossible IntOrString.Type")
 
 
 def encode_raw(value: Any) -> bytes:
     """Any JSON value: its text in a message."""
-    text = msgspec.json.encode(value)
-    return _FIRST + varint(len(text)) + text
+    return _FIRST + sized(msgspec.json.encode(value))
 
 
 def raw_of(data: bytes) -> bytes:
     """The bytes in a `RawExtension`, `FieldsV1` or similar message."""
-    return next((value for number, _, value in fields(data) if number == 1 and isinstance(value, bytes)), b"")
+    found = parts(data).get(1, b"")
+    return found if isinstance(found, bytes) else b""
+
+
+def _signed(value: bytes | int | None, bits: int) -> int:
+    return signed(value, bits) if isinstance(value, int) else 0
 
 
 def _text(value: bytes | int) -> str:

@@ -5,11 +5,12 @@ Source: apimachinery 1.36 `runtime/serializer/protobuf`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import attrs
 
-from refimpl.api.protobuf.wire import LENGTH, WireError, fields, tag, varint
+from refimpl.api.protobuf.wire import LENGTH, WireError, parts, sized, tag, varint
 
 MAGIC: Final = b"k8s\x00"
 _TYPE_META, _RAW = tag(1, LENGTH), tag(2, LENGTH)
@@ -35,9 +36,12 @@ class Unknown:
 
 def wrap(api_version: str, kind: str, raw: bytes) -> bytes:
     """A message with its envelope."""
-    version, name = api_version.encode(), kind.encode()
-    type_meta = b"".join((_API_VERSION, varint(len(version)), version, _KIND, varint(len(name)), name))
-    return b"".join((MAGIC, _TYPE_META, varint(len(type_meta)), type_meta, _RAW, varint(len(raw)), raw, _REST))
+    return b"".join((MAGIC, _type_meta(api_version, kind), _RAW, varint(len(raw)), raw, _REST))
+
+
+@lru_cache(maxsize=512)
+def _type_meta(api_version: str, kind: str) -> bytes:
+    return _TYPE_META + sized(_API_VERSION + sized(api_version.encode()) + _KIND + sized(kind.encode()))
 
 
 def unwrap(data: bytes) -> Unknown:
@@ -53,15 +57,10 @@ def unwrap(data: bytes) -> Unknown:
         raise WireError(f"provided data does not appear to be a protobuf message, expected prefix [{expected}]")
     if len(data) == len(MAGIC):
         raise WireError("empty body")
-    type_meta = raw = b""
-    for number, _, value in fields(data[len(MAGIC) :]):
-        if number == 1 and isinstance(value, bytes):
-            type_meta = value
-        elif number == 2 and isinstance(value, bytes):
-            raw = value
-    names = {number: _text(value) for number, _, value in fields(type_meta)}
-    return Unknown(names.get(1, ""), names.get(2, ""), raw)
+    found = parts(data[len(MAGIC) :])
+    names, raw = parts(_bytes(found.get(1))), _bytes(found.get(2))
+    return Unknown(_bytes(names.get(1)).decode(errors="replace"), _bytes(names.get(2)).decode(errors="replace"), raw)
 
 
-def _text(value: bytes | int) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else ""
+def _bytes(value: bytes | int | None) -> bytes:
+    return value if isinstance(value, bytes) else b""

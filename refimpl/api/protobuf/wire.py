@@ -31,7 +31,7 @@ class WireError(ValueError):
 def varint(value: int) -> bytes:
     """An integer of 64 bits; a negative one is sent as its two's complement."""
     if 0 <= value < 0x80:
-        return _SMALL[value]
+        return SMALL[value]
     if value < 0:
         value += _UNSIGNED
     encoded = bytearray()
@@ -42,7 +42,14 @@ def varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-_SMALL: Final = tuple(bytes([value]) for value in range(0x80))
+SMALL: Final = tuple(bytes([value]) for value in range(0x80))
+"""The integers of one byte."""
+
+
+def sized(content: bytes) -> bytes:
+    """A value with its length before it."""
+    size = len(content)
+    return (SMALL[size] if size < 0x80 else varint(size)) + content
 
 
 @lru_cache(maxsize=1024)
@@ -79,6 +86,32 @@ def read_length(data: bytes, at: int, end: int) -> tuple[int, int]:
     if start + size > end:
         raise WireError("unexpected EOF")
     return start, start + size
+
+
+def parts(data: bytes) -> dict[int, bytes | int]:
+    """The fields of a small message by number; of a repeated one the last.
+
+    Raises:
+        WireError: the bytes are no message.
+    """
+    found: dict[int, bytes | int] = {}
+    at, end = 0, len(data)
+    while at < end:
+        key = data[at]
+        if key >= 0x80 or not key >> 3 or at + 1 >= end:
+            return {number: value for number, _, value in fields(data)}
+        value = data[at + 1]
+        if key & 7 == LENGTH:
+            size, at = (value, at + 2) if value < 0x80 else read_varint(data, at + 1)
+            if at + size > end:
+                raise WireError("unexpected EOF")
+            found[key >> 3] = data[at : at + size]
+            at += size
+        elif key & 7 == VARINT:
+            found[key >> 3], at = (value, at + 2) if value < 0x80 else read_varint(data, at + 1)
+        else:
+            return {number: value for number, _, value in fields(data)}
+    return found
 
 
 def signed(value: int, bits: int) -> int:

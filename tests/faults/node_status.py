@@ -73,14 +73,14 @@ def _appended_addresses(old, new):
 
 
 def _capacity_with(**changes):
-    def wrong(config, host, devices, known):
-        return {**_capacity(config, host, devices, known), **changes}
+    def wrong(config, host, devices, known, **more):
+        return {**_capacity(config, host, devices, known, **more), **changes}
 
     return wrong
 
 
-def _without_pods(config, host, devices, known):
-    return {name: text for name, text in _capacity(config, host, devices, known).items() if name != "pods"}
+def _without_pods(config, host, devices, known, **more):
+    return {name: text for name, text in _capacity(config, host, devices, known, **more).items() if name != "pods"}
 
 
 def _unreadable(identity, view, now):
@@ -89,21 +89,21 @@ def _unreadable(identity, view, now):
     return {**node, "status": {**node["status"], "capacity": amounts}}, events
 
 
-def _kilobytes(config, host, devices, known):
-    found = _capacity(config, host, devices, known)
+def _kilobytes(config, host, devices, known, **more):
+    found = _capacity(config, host, devices, known, **more)
     return {**found, "memory": str(host.memory // 1024 * 1000)}
 
 
-def _as_it_is(config, host, devices, known):
-    return {**_capacity(config, host, devices, known), **known}
+def _as_it_is(config, host, devices, known, **more):
+    return {**_capacity(config, host, devices, known, **more), **known}
 
 
-def _own_resources_only(config, host, devices, known):
-    return _capacity(config, host, devices, {})
+def _own_resources_only(config, host, devices, known, **more):
+    return _capacity(config, host, devices, {}, **more)
 
 
-def _with_gpus(config, host, devices, known):
-    return {**_capacity(config, host, devices, known), capacity.NVIDIA_GPU: "0"}
+def _with_gpus(config, host, devices, known, **more):
+    return {**_capacity(config, host, devices, known, **more), capacity.NVIDIA_GPU: "0"}
 
 
 def _without_extended(found, kept, devices, known):

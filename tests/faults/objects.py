@@ -325,7 +325,7 @@ FAULTS = [
     Fault(
         "no namespace for Leases",
         ("M-API-07",),
-        replaced(bootstrap, "SYSTEM_NAMESPACES", ("default", "kube-system")),
+        replaced(bootstrap, "SYSTEM_NAMESPACES", ("default", "kube-system", "kube-public")),
         81,
     ),
     Fault("micro-seconds are lost", ("M-API-07",), replaced(times, "canonical_micro", _to_whole_seconds), 81),

@@ -81,6 +81,8 @@ SELECTING = (
     Selecting("absent", "cat", "tail DoesNotExist", terms=(_term((TAIL, "DoesNotExist", ())),)),
     Selecting("greater", "dog", "size Gt 5", terms=(_term((SIZE, "Gt", ("5",))),)),
     Selecting("less", "cat", "size Lt 12", terms=(_term((SIZE, "Lt", ("12",))),)),
+    Selecting("greatest", "", "size Gt 12", terms=(_term((SIZE, "Gt", ("12",))),)),
+    Selecting("least", "", "size Lt 5", terms=(_term((SIZE, "Lt", ("5",))),)),
     Selecting(
         "either-term",
         "dog",

@@ -128,11 +128,15 @@ class Session:
             chosen = {canary.name: canary, **chosen}
         if chosen:
             await self._begin(list(chosen.values()))
-        for scenario in sorted(chosen.values(), key=lambda each: each.alone):
+        for scenario in sorted(chosen.values(), key=self._turn):
             if scenario.alone:
                 self._plays.start(scenario, partial(self._play_alone, scenario, self._plays.started()), guard)
             else:
                 self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
+
+    def _turn(self, scenario: Scenario) -> tuple[bool, bool, float]:
+        """The canary goes ahead; then those that take longest, for all wait for each other when they change nodes."""
+        return scenario.alone, scenario is not self._lookout.scenario, -scenario.longest(self.timing)
 
     async def seen(self, scenario: Scenario) -> Seen:
         """Waits for a scenario's end and returns what was seen.

@@ -25,10 +25,7 @@ def _probe(path: str, failures: int) -> dict[str, Any]:
     return {**command, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": failures}
 
 
-READY = (
-    f"sleep {READY_AFTER}; touch ready; sleep {READY_FOR}; rm ready; sleep {READY_FOR}; touch ready; "
-    "sleep 100000"
-)
+READY = f"sleep {READY_AFTER}; touch ready; sleep {READY_FOR}; rm ready; sleep {READY_FOR}; touch ready; sleep 100000"
 LIVE = f"touch live; sleep {LIVE_FOR}; rm live; sleep 100000"
 PODS: dict[str, dict[str, Any]] = {
     "ok-never": {"containers": [shell("exit 0")], "restartPolicy": "Never"},

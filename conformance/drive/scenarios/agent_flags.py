@@ -17,13 +17,14 @@ RESERVED = {"cpu": "300m", "memory": "300Mi", "ephemeral-storage": "2Gi"}
 KUBE = {"cpu": "100m", "memory": "100Mi", "ephemeral-storage": "1Gi"}
 SYSTEM = {"cpu": "200m", "memory": "200Mi", "ephemeral-storage": "1Gi"}
 MEMORY_KEPT = "64Mi"
-STORAGE_KEPT = 20
+STORAGE_KEPT = 3
+"""Percent: little enough for machines whose disks are well filled."""
 FLAGS = {
     "provider-id": PROVIDER,
     "max-pods": PODS,
     "kube-reserved": ",".join(f"{name}={value}" for name, value in KUBE.items()),
     "system-reserved": ",".join(f"{name}={value}" for name, value in SYSTEM.items()),
-    "eviction-hard": f"memory.available<{MEMORY_KEPT},nodefs.available<{STORAGE_KEPT}%,imagefs.available<30%",
+    "eviction-hard": f"memory.available<{MEMORY_KEPT},nodefs.available<{STORAGE_KEPT}%,imagefs.available<4%",
     "eviction-soft": "memory.available<128Mi",
     "eviction-soft-grace-period": "memory.available=10h",
 }

@@ -17,12 +17,14 @@ from refimpl.controllers.initializers import ControllerManagerConfig
 from refimpl.controllers.node_lifecycle import NodeLifecycleConfig
 from refimpl.controllers.pod_gc import PodGCConfig
 from refimpl.kubelet.config import KubeletConfig
+from refimpl.kubelet.live import RUNTIMES
+from refimpl.kubelet.runtime.docker import DockerConfig
 from refimpl.scheduler import SchedulerConfig
 
 CONTROLLER_MANAGER_FLAGS: Final = (ControllerManagerConfig, NodeLifecycleConfig, PodGCConfig, EndpointsConfig)
 _APISERVER: Final = (Settings, Access)
 _SCHEDULER: Final = (SchedulerConfig,)
-_KUBELET: Final = (KubeletConfig,)
+_KUBELET: Final = (KubeletConfig, DockerConfig)
 _PER_NODE: Final = ("hostname_override", "root_dir", "port", "address", "node_ip")
 
 
@@ -31,9 +33,10 @@ def add_forwarded_flags(parser: argparse.ArgumentParser) -> None:
     for config in (*_APISERVER, *CONTROLLER_MANAGER_FLAGS, *_SCHEDULER):
         add_flags(parser, config)
     add_flags(parser, KubeletConfig, leave_out=_PER_NODE)
+    add_flags(parser, DockerConfig)
     parser.add_argument(
         "--container-runtime",
-        choices=("process", "simulated"),
+        choices=RUNTIMES,
         default="process",
         help="what runs the nodes' containers",
     )

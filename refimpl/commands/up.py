@@ -25,9 +25,11 @@ from refimpl.client.client import Client
 from refimpl.client.http import HttpTransport
 from refimpl.clock import Clock
 from refimpl.commands import access, components
+from refimpl.commands.flags import from_flags
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
 from refimpl.controllers import permissions
 from refimpl.kubelet.live import kill_leftovers
+from refimpl.kubelet.runtime.docker import DockerConfig
 
 _READY_WITHIN = 30.0
 _STOP_WITHIN = 8.0
@@ -164,7 +166,8 @@ class Supervisor:
         await asyncio.gather(*(component.stop() for component in rest))
         await master.stop()
         for root in sorted((self._directory / "nodes").glob("*")):
-            await kill_leftovers(Clock(), root)
+            docker = from_flags(DockerConfig, self._options)
+            await kill_leftovers(Clock(), root, self._options.container_runtime, docker)
 
     def _what_to_try(self) -> str:
         pids = "\n".join(

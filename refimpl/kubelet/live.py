@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import attrs
 
@@ -21,7 +21,8 @@ from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import local_host
 from refimpl.kubelet.kubelet import Kubelet
 from refimpl.kubelet.nodeevents import node_recorder
-from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
+from refimpl.kubelet.runtime.base import RuntimeUnavailable
+from refimpl.kubelet.runtime.docker import DockerConfig, DockerRuntime
 from refimpl.kubelet.runtime.process import ProcessRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.kubelet.serving import Endpoint, listen, serve
@@ -29,10 +30,17 @@ from refimpl.kubelet.stats import LocalStats
 
 log = logging.getLogger(__name__)
 
-RuntimeName = Literal["process", "simulated"]
+RuntimeName = Literal["process", "docker", "simulated"]
+RUNTIMES: Final[tuple[RuntimeName, ...]] = get_args(RuntimeName)
 
 
-def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: RuntimeName = "process") -> Kubelet:
+def live_kubelet(
+    client: Client,
+    clock: Clock,
+    config: KubeletConfig,
+    runtime: RuntimeName = "process",
+    docker: DockerConfig = DockerConfig(),  # noqa: B008
+) -> Kubelet:
     """A kubelet for this machine; without `root_dir` its files live in the user's state directory, by node name.
 
     Args:
@@ -40,6 +48,7 @@ def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: R
         clock: live.
         config: settings.
         runtime: where containers live. With simulated ones pressure is simulated, too.
+        docker: which Docker Engine, for that runtime.
 
     Raises:
         ConfigError: no kubelet starts with these settings.
@@ -49,9 +58,10 @@ def live_kubelet(client: Client, clock: Clock, config: KubeletConfig, runtime: R
     root = Path(config.root_dir)
     root.mkdir(parents=True, exist_ok=True)
     host = local_host(root)
-    containers: Runtime = ProcessRuntime(clock, root) if runtime == "process" else SimulatedRuntime(clock)
-    stats = LocalStats(root) if runtime == "process" else None
-    recorder = node_recorder(client, clock, config, config.hostname(host.hostname))
+    name = config.hostname(host.hostname)
+    containers = _runtime(runtime, clock, name, root, docker)
+    stats = None if runtime == "simulated" else LocalStats(root)
+    recorder = node_recorder(client, clock, config, name)
     return Kubelet(client, clock, config, containers, host, recorder, stats=stats)
 
 
@@ -95,13 +105,41 @@ async def run_live(kubelet: Kubelet, endpoint: Endpoint, clock: Clock) -> None:
     raise missing
 
 
-async def kill_leftovers(clock: Clock, root_dir: Path) -> None:
-    """Kills every container below a root directory, unless a kubelet still uses it."""
-    runtime = ProcessRuntime(clock, root_dir)
+async def kill_leftovers(
+    clock: Clock,
+    root_dir: Path,
+    runtime: RuntimeName = "process",
+    docker: DockerConfig = DockerConfig(),  # noqa: B008
+    node: str = "",
+) -> None:
+    """Kills every container of a node, unless a kubelet still uses its directory.
+
+    Args:
+        clock: live.
+        root_dir: the node's directory; its name is the node's unless `node` says otherwise.
+        runtime: where the containers live.
+        docker: which Docker Engine, for that runtime.
+        node: name of the node.
+    """
+    containers = _runtime(runtime, clock, node or root_dir.name, root_dir, docker)
+    if isinstance(containers, SimulatedRuntime):
+        return
     try:
-        await runtime.start(lambda _: None)
+        await containers.start(lambda _: None)
     except RuntimeUnavailable as error:
         log.info("containers are left alone: %s", error)
         return
-    await runtime.kill_all()
-    await runtime.stop()
+    await containers.kill_all()
+    await containers.stop()
+
+
+def _runtime(
+    runtime: RuntimeName, clock: Clock, node: str, root: Path, docker: DockerConfig
+) -> ProcessRuntime | DockerRuntime | SimulatedRuntime:
+    match runtime:
+        case "process":
+            return ProcessRuntime(clock, root)
+        case "docker":
+            return DockerRuntime(clock, node, root, docker)
+        case "simulated":
+            return SimulatedRuntime(clock)

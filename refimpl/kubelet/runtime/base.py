@@ -21,6 +21,7 @@ from refimpl.kubelet.stats import PodUsage
 
 ContainerState = Literal["running", "exited"]
 Signal = Literal["TERM", "KILL"]
+Stream = Literal["stdout", "stderr"]
 Changed = Callable[[str], None]
 """Told the uid of a pod of which something changed."""
 
@@ -153,6 +154,47 @@ class ExecResult:
 
 
 @attrs.frozen(kw_only=True)
+class SessionOptions:
+    """Which streams of a command, or of a container, are wanted.
+
+    Attributes:
+        stdin: something may be written to it.
+        tty: it has a terminal; then there is one output stream, and the terminal has a size.
+    """
+
+    stdin: bool = False
+    tty: bool = False
+
+
+class Session(Protocol):
+    """The open streams of a command in a container, or of the container itself."""
+
+    def output(self) -> AsyncGenerator[tuple[Stream, bytes], None]:
+        """What comes out, as it comes, until the streams end; read once."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Writes to its standard input; nothing happens when nobody reads it any more."""
+        ...
+
+    async def close_input(self) -> None:
+        """Ends its standard input."""
+        ...
+
+    async def resize(self, width: int, height: int) -> None:
+        """Tells its terminal a new size, in characters."""
+        ...
+
+    async def exit_code(self) -> int:
+        """Waits for its end; 128 plus the signal's number where one ended it."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of the streams; a command that still runs is ended, a container is left alone."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
 class LogOptions:
     """Which part of a container's log is asked for.
 
@@ -259,6 +301,23 @@ class Runtime(Protocol):
 
         Raises:
             RuntimeUnavailable: the container does not run.
+        """
+        ...
+
+    async def open_exec(self, container_id: str, command: list[str], options: SessionOptions) -> Session:
+        """Starts a command in a container and opens its streams.
+
+        Raises:
+            RuntimeUnavailable: the container does not run, or the runtime has no such streams.
+            StartFailure: the command cannot be executed.
+        """
+        ...
+
+    async def open_attach(self, container_id: str, options: SessionOptions) -> Session:
+        """Opens the streams of a container's main process, from now on.
+
+        Raises:
+            RuntimeUnavailable: the container does not run, or the runtime has no such streams.
         """
         ...
 

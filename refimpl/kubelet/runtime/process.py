@@ -34,11 +34,17 @@ from refimpl.kubelet.runtime.base import (
     RuntimeStatus,
     RuntimeUnavailable,
     Sandbox,
+    Session,
+    SessionOptions,
     Signal,
+    StartFailure,
 )
 from refimpl.kubelet.runtime.crilog import read_log
 from refimpl.kubelet.runtime.launcher import launch, shim_spec
 from refimpl.kubelet.runtime.processfiles import PodFiles, RunFiles, pods_on_disk, take_lock
+from refimpl.kubelet.runtime.processsession import open_session
+from refimpl.kubelet.runtime.readsession import ReadSession
+from refimpl.kubelet.runtime.usage import usage_of
 from refimpl.kubelet.stats import PodUsage
 
 _RUNS_KEPT: Final = 2
@@ -195,31 +201,26 @@ class ProcessRuntime:
         pod.files.remove()
 
     async def exec(self, container_id: str, command: list[str]) -> ExecResult:
+        """See `Runtime`: a command that cannot be executed is one that exits with 126."""
+        try:
+            session = await self.open_exec(container_id, command, SessionOptions())
+        except StartFailure as failure:
+            return ExecResult(126, f"{failure}\n".encode())
+        try:
+            output = b"".join([chunk async for _, chunk in session.output()])
+            return ExecResult(await session.exit_code(), output)
+        finally:
+            await session.close()
+
+    async def open_exec(self, container_id: str, command: list[str], options: SessionOptions) -> Session:
         """See `Runtime`: the command runs beside the container, with its environment and directory."""
-        run = self._by_id.get(container_id)
-        if run is None or not run.facts.running:
-            raise RuntimeUnavailable(f"container {container_id} does not run")
-        spec = run.files.spec()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=spec["cwd"],
-                env=spec["env"],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return ExecResult(126, f"{command[0]}: {error.strerror}\n".encode())
-        try:
-            output, _ = await process.communicate()
-        except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signals.SIGKILL)
-            await process.wait()
-            raise
-        return ExecResult(process.returncode or 0, output)
+        spec = self._running(container_id).files.spec()
+        return await open_session(command, spec["cwd"], spec["env"], options)
+
+    async def open_attach(self, container_id: str, options: SessionOptions) -> Session:
+        """See `Runtime`: a container reads nothing and has no terminal; its output is that of its log."""
+        run = self._running(container_id)
+        return ReadSession(self.logs(container_id, LogOptions(follow=True, tail=0)), lambda: run.facts.exit_code)
 
     async def connect(self, container_id: str, action: Object, host: str) -> str:
         """See `Runtime`."""
@@ -233,26 +234,22 @@ class ProcessRuntime:
 
     def usage(self, uid: str) -> PodUsage | None:
         """See `Runtime`: resident memory and number of all processes of the pod's containers."""
-        import psutil
-
         pod = self._pods.get(uid)
         if pod is None:
             return None
-        memory = processes = 0
-        for run in pod.runs:
-            if run.facts.running and run.pid:
-                with contextlib.suppress(psutil.Error):
-                    first = psutil.Process(run.pid)
-                    family = [first, *first.children(recursive=True)]
-                    memory += sum(member.memory_info().rss for member in family)
-                    processes += len(family)
-        disk = sum(path.stat().st_size for path in pod.files.directory.rglob("*") if path.is_file())
-        return PodUsage(memory=memory, disk=disk, processes=processes)
+        pids = [run.pid for run in pod.runs if run.facts.running and run.pid]
+        return usage_of(pids, pod.files.directory)
 
     async def kill_all(self) -> None:
         """Kills every container and forgets every pod: the node is taken down for good."""
         for uid in list(self._pods):
             await self.remove_sandbox(uid)
+
+    def _running(self, container_id: str) -> _Run:
+        run = self._by_id.get(container_id)
+        if run is None or not run.facts.running:
+            raise RuntimeUnavailable(f"container {container_id} does not run")
+        return run
 
     async def _adopt(self, pod: _Pod, files: RunFiles) -> None:
         """Takes over a run of an earlier kubelet."""

@@ -23,9 +23,12 @@ from refimpl.kubelet.runtime.base import (
     RuntimeStatus,
     RuntimeUnavailable,
     Sandbox,
+    Session,
+    SessionOptions,
     Signal,
     StartFailure,
 )
+from refimpl.kubelet.runtime.readsession import ReadSession, whole
 from refimpl.kubelet.runtime.script import program
 from refimpl.kubelet.runtime.simcontainer import LogLine, SimulatedContainer
 from refimpl.kubelet.stats import PodUsage
@@ -192,6 +195,17 @@ class SimulatedRuntime:
         said = [line.text for line in container.log[before:]]
         del container.log[before:]
         return ExecResult(0, "".join(f"{text}\n" for text in said).encode())
+
+    async def open_exec(self, container_id: str, command: list[str], options: SessionOptions) -> Session:
+        """See `Runtime`: the command is over before its streams are open."""
+        result = await self.exec(container_id, command)
+        return ReadSession(whole(result.output), lambda: result.exit_code)
+
+    async def open_attach(self, container_id: str, options: SessionOptions) -> Session:
+        """See `Runtime`: a container reads nothing; its output is that of its log."""
+        container = self._running(container_id)
+        lines = self.logs(container_id, LogOptions(follow=True, tail=0))
+        return ReadSession(lines, lambda: container.facts.exit_code)
 
     async def connect(self, container_id: str, action: Object, host: str) -> str:
         """See `Runtime`: succeeds unless the file `/down` was made in the container."""

@@ -66,8 +66,10 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._whole: asyncio.Future[Answer] | None = None
+        self._begun: asyncio.Future[int] | None = None
         self._stream: asyncio.Queue[bytes | None] | None = None
         self.lost = False
+        """Whether the connection has ended, or is about to."""
 
     @classmethod
     async def open(cls, target: Target) -> Self:
@@ -80,32 +82,52 @@ class Connection(asyncio.Protocol):
         _, made = await loop.create_connection(lambda: cls(target), target.host, target.port, ssl=target.tls)
         return made
 
-    async def request(self, method: str, path: str, body: bytes = b"", media: str = JSON) -> Answer:
+    async def request(self, method: str, path: str, body: bytes = b"", media: str = JSON, headers: str = "") -> Answer:
         """Sends a request and waits for the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: path and query, encoded.
+            body: of the request.
+            media: its content type; sent with a body only.
+            headers: more of them, each with its line end.
 
         Raises:
             Lost: the connection ended first.
         """
         self._whole = asyncio.get_running_loop().create_future()
-        self._send(method, path, body, media)
+        self._send(method, path, body, headers + (f"content-type: {media}\r\n" if body and media else ""))
         return await self._whole
+
+    async def status(self, method: str, path: str, headers: str = "") -> int:
+        """Sends a request, waits for the beginning of the answer and hangs up.
+
+        Raises:
+            Lost: the connection ended first.
+        """
+        self._begun = asyncio.get_running_loop().create_future()
+        self._send(method, path, b"", headers)
+        try:
+            return await self._begun
+        finally:
+            self.close()
 
     def follow(self, path: str) -> Stream:
         """Begins a watch; the connection serves nothing else from then on."""
         self._stream = asyncio.Queue()
-        self._send("GET", path, b"", JSON)
+        self._send("GET", path, b"", "")
         return Stream(self._stream)
 
     def close(self) -> None:
         """Hangs up."""
         self.transport.abort()
 
-    def _send(self, method: str, path: str, body: bytes, media: str) -> None:
+    def _send(self, method: str, path: str, body: bytes, headers: str) -> None:
         if self.lost:
             self.connection_lost(None)
             return
-        about = f"content-type: {media}\r\ncontent-length: {len(body)}\r\n" if body else ""
-        self.transport.write(f"{method} {path} HTTP/1.1\r\n{self._head}{about}\r\n".encode() + body)
+        length = f"content-length: {len(body)}\r\n" if body else ""
+        self.transport.write(f"{method} {path} HTTP/1.1\r\n{self._head}{headers}{length}\r\n".encode() + body)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -120,8 +142,14 @@ class Connection(asyncio.Protocol):
         self.lost = True
         if self._stream is not None:
             self._stream.put_nowait(None)
-        if self._whole is not None and not self._whole.done():
-            self._whole.set_exception(Lost("the connection ended before the answer"))
+        for waiting in (self._whole, self._begun):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(Lost("the connection ended before the answer"))
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_result(self._parser.get_status_code())
 
     def on_body(self, part: bytes) -> None:
         """See httptools."""
@@ -133,6 +161,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """See httptools."""
         body, self._parts = b"".join(self._parts), []
+        self.lost = self.lost or not self._parser.should_keep_alive()
         if self._stream is not None:
             self._stream.put_nowait(None)
         elif self._whole is not None and not self._whole.done():

@@ -118,7 +118,7 @@ async def read_body(receive: Receive) -> bytes | None:
 
 
 def _start(response: Response, length: int | None, kind: str = "http.response.start") -> MutableMapping[str, Any]:
-    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.headers]
+    headers = [(name.encode(), value.encode(errors="replace")) for name, value in response.headers]
     if length is not None and response.status != 204:
         headers.append((b"content-length", str(length).encode()))
     return {"type": kind, "status": response.status, "headers": headers}

@@ -10,7 +10,7 @@ import msgspec
 from refimpl.api import protobuf
 from refimpl.api.errors import ApiError, Object, not_acceptable
 from refimpl.api.http import Request, Response
-from refimpl.apiserver import binary, encoding, negotiation, table, yamltext
+from refimpl.apiserver import binary, encoding, negotiation, table, warningheaders, yamltext
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.negotiation import PLAIN, PROTOBUF, Form
 from refimpl.apiserver.read import Listing, encode_list, list_metadata
@@ -89,7 +89,7 @@ def render_list(call: Call, listing: Listing) -> Response:
 def render_stream(call: Call, stream: AsyncIterator[bytes] | bytes) -> Response:
     """The response with a watch; its content type says nothing of the form of the objects."""
     head = STREAM_HEADERS if call.form.media_type == PROTOBUF else JSON_HEADERS
-    headers = [*head, *(("warning", warning(text)) for text in call.warnings)]
+    headers = [*head, *warningheaders.headers(call.warnings)]
     return Response(200, _once(stream) if isinstance(stream, bytes) else stream, tuple(headers))
 
 
@@ -133,7 +133,7 @@ def finish(
     headers = [("content-type", form.media_type), CACHE_CONTROL]
     if retry_after is not None:
         headers.append(("retry-after", str(retry_after)))
-    headers += [("warning", warning(text)) for text in warnings]
+    headers += warningheaders.headers(warnings)
     if form.pretty and form.media_type == negotiation.JSON and not body.startswith(b"{\n"):
         body = msgspec.json.format(body, indent=2)
     if len(body) >= COMPRESS_FROM and accepts_gzip(request):
@@ -142,12 +142,6 @@ def finish(
     if request.method == "HEAD":
         body = b""
     return Response(status, body, tuple(headers))
-
-
-def warning(text: str) -> str:
-    """A `Warning` header value (RFC 7234, code 299)."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'299 - "{escaped}"'
 
 
 def accepts_gzip(request: Request) -> bool:

@@ -85,6 +85,10 @@ def dockerd_in(folder: Path) -> Iterator[Dockerd]:
         yield engine
     finally:
         engine.stop()
+        # What an engine leaves mounted would keep the directory from being removed.
+        for left in (folder / "exec" / "netns").glob("*"):
+            subprocess.run(["umount", left], check=False, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def file_system() -> bytes:

@@ -22,14 +22,13 @@ from refimpl.api.http import Request, Response
 from refimpl.apiserver.authentication import Subject
 from refimpl.apiserver.pki import Tls
 from refimpl.apiserver.server import MAX_BODY, ApiServer
+from refimpl.apiserver.tunnels import Tunnel, carry
 from refimpl.apiserver.watch import WatchStream
 from refimpl.storage.base import StoreFailed
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Sockets = Callable[[Request, Subject | None, Receive, Send], Awaitable[bool]]
-"""Serves a websocket; False when the request is not one that it serves."""
 
 KEEP_ALIVE = 300
 """Seconds an idle connection is kept: nodes come back every ten, and a TLS handshake is dear."""
@@ -42,15 +41,11 @@ class Application:
     Args:
         server: answers the requests.
         failed: told when the store has failed and the server must stop.
-        sockets: serves websockets (exec, attach, portforward), if anybody does.
     """
 
-    def __init__(
-        self, server: ApiServer, failed: Callable[[StoreFailed], None], sockets: Sockets | None = None
-    ) -> None:
+    def __init__(self, server: ApiServer, failed: Callable[[StoreFailed], None]) -> None:
         self._server = server
         self._failed = failed
-        self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -75,10 +70,11 @@ class Application:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = to_request({**scope, "method": "GET"}, b"")
-        if self._sockets is not None and await self._sockets(request, peer_identity(scope), receive, send):
+        response = await self._server.receive(request, peer_identity(scope))
+        if isinstance(response.body, Tunnel):
+            await carry(response, response.body, receive, send)
             return
         await receive()
-        response = await self._server.receive(request, peer_identity(scope))
         content = response.body if isinstance(response.body, bytes) else b""
         await send(_start(response, len(content), "websocket.http.response.start"))
         await send({"type": "websocket.http.response.body", "body": content})
@@ -242,7 +238,6 @@ async def serve(
     *,
     tls: Tls | None = None,
     ready: Callable[[], None] = lambda: None,
-    sockets: Sockets | None = None,
 ) -> None:
     """Serves until cancelled, then ends all watches, finishes what is being answered and closes.
 
@@ -253,7 +248,6 @@ async def serve(
         listener: a bound socket; closed at the end.
         tls: certificates; None serves plain HTTP.
         ready: called when connections are accepted.
-        sockets: serves websockets.
 
     Raises:
         StoreFailed: the store cannot keep its promises any more.
@@ -266,7 +260,7 @@ async def serve(
         if not stopped.done():
             stopped.set_exception(failure)
 
-    web = _Server(_config(Application(server, failed, sockets), tls), ready)
+    web = _Server(_config(Application(server, failed), tls), ready)
     serving = asyncio.create_task(web.serve(sockets=[listener]), name="http server")
     upkeep = asyncio.create_task(server.run(), name="upkeep")
     try:

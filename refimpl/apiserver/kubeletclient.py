@@ -1,4 +1,4 @@
-"""The API server's own client: it fetches logs from kubelets and passes them on, streamed where they are followed.
+"""The API server's own client of kubelets: for logs, streamed where they are followed, and for exec and attach.
 
 A kubelet's certificate is not verified, as kube-apiserver does not without `--kubelet-certificate-authority`.
 """
@@ -9,13 +9,18 @@ import ssl
 from collections.abc import AsyncIterator
 
 import httpx
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
 
 from refimpl.api.errors import ApiError, failure
 from refimpl.api.http import Request, Response
+from refimpl.apiserver import tunnels
 from refimpl.apiserver.kubelets import Location
 from refimpl.apiserver.pki import Pair
 
 _CONNECT_TIMEOUT = 5.0
+_STREAMS = ("/exec/", "/attach/", "/portForward/")
 
 
 class KubeletClient:
@@ -31,6 +36,7 @@ class KubeletClient:
         context.verify_mode = ssl.CERT_NONE
         if certificate is not None:
             context.load_cert_chain(certificate.certificate, certificate.key)
+        self._tls = context
         self._http = httpx.AsyncClient(
             verify=context, trust_env=False, timeout=httpx.Timeout(_CONNECT_TIMEOUT, read=None)
         )
@@ -45,7 +51,10 @@ class KubeletClient:
         Raises:
             ApiError: 500 when the kubelet cannot be reached.
         """
-        url = f"https://{_host(location.host)}:{location.port}{location.path}"
+        where = f"{_host(location.host)}:{location.port}{location.path}"
+        if "upgrade" in request.headers and location.path.startswith(_STREAMS):
+            return await self._tunnel(location, f"wss://{where}", request)
+        url = f"https://{where}"
         sent = self._http.build_request(request.method, url, content=request.body)
         try:
             answer = await self._http.send(sent, stream=True)
@@ -53,6 +62,29 @@ class KubeletClient:
             raise _unreachable(location, error) from error
         headers = tuple((name, answer.headers[name]) for name in ("content-type",) if name in answer.headers)
         return Response(answer.status_code, _chunks(answer), headers)
+
+    async def _tunnel(self, location: Location, url: str, request: Request) -> Response:
+        """Opens a websocket to a kubelet; the answer has status 101 and the tunnel as its body."""
+        protocols = [Subprotocol(name) for name in tunnels.offered(request)]
+        try:
+            connection = await connect(
+                url,
+                ssl=self._tls,
+                subprotocols=protocols,
+                proxy=None,
+                compression=None,
+                max_size=None,
+                ping_interval=None,
+                open_timeout=_CONNECT_TIMEOUT,
+            )
+        except InvalidStatus as refusal:
+            said = refusal.response.body.decode(errors="replace").strip()
+            text = f"unable to upgrade connection: {said}"
+            raise failure(refusal.response.status_code, "", text) from None
+        except (OSError, InvalidHandshake, TimeoutError) as error:
+            raise _unreachable(location, error) from error
+        chosen = connection.subprotocol or ""
+        return Response(101, tunnels.Tunnel(connection), (("sec-websocket-protocol", chosen),))
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -74,6 +106,7 @@ def _host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _unreachable(location: Location, error: httpx.HTTPError) -> ApiError:
-    why = "connect: connection refused" if isinstance(error, httpx.ConnectError) else str(error) or "i/o timeout"
+def _unreachable(location: Location, error: Exception) -> ApiError:
+    refused = isinstance(error, httpx.ConnectError | ConnectionRefusedError)
+    why = "connect: connection refused" if refused else str(error) or "i/o timeout"
     return failure(500, "", f'Get "{location.url}": dial tcp {location.host}:{location.port}: {why}')

@@ -96,7 +96,8 @@ async def run_live(kubelet: Kubelet, endpoint: Endpoint, clock: Clock) -> None:
     """
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(kubelet.server.handle, endpoint, clock), name=f"kubelet {kubelet.name} server")
+            serving = serve(kubelet.server.handle, endpoint, clock, kubelet.server.handle_socket)
+            group.create_task(serving, name=f"kubelet {kubelet.name} server")
             group.create_task(kubelet.run(), name=f"kubelet {kubelet.name}")
     except* RuntimeUnavailable as unavailable:
         missing = unavailable.exceptions[0]

@@ -3,6 +3,8 @@
     GET  /healthz
     GET  /pods
     GET  /containerLogs/NAMESPACE/POD/CONTAINER?follow&previous&tailLines&sinceSeconds&sinceTime&timestamps&limitBytes
+    GET  /exec/NAMESPACE/POD/CONTAINER?command&input&output&error&tty    websocket, see `streaming`
+    GET  /attach/NAMESPACE/POD/CONTAINER?input&output&error&tty          websocket
     POST /control/OPERATION    only with local control; the body has the operation's arguments
 
 `serving` puts it on the network. Errors are plain text, as in kubelet 1.36 (`server.go`); the API server makes Status
@@ -23,24 +25,13 @@ from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response
 from refimpl.clock import Clock, parse_time
 from refimpl.kubelet.control import Control, NotControllable
-from refimpl.kubelet.runtime.base import LogOptions, Runtime
+from refimpl.kubelet.runtime.base import LogOptions, Runtime, StartFailure
 from refimpl.kubelet.stats import PodUsage
+from refimpl.kubelet.streaming import Refusal, Socket, agreed, converse, fail_to_start, open_session
 
 log = logging.getLogger(__name__)
 
 _TEXT = (("content-type", "text/plain; charset=utf-8"),)
-
-
-class Refusal(Exception):
-    """A request that cannot be served.
-
-    Attributes:
-        code: HTTP status.
-    """
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Node(Protocol):
@@ -76,6 +67,42 @@ class KubeletServer:
             return self._serve(request, [part for part in request.path.split("/") if part])
         except Refusal as refusal:
             return Response(refusal.code, f"{refusal}\n".encode(), _TEXT)
+
+    async def handle_socket(self, request: Request, socket: Socket) -> None:
+        """Serves one websocket."""
+        parts = [part for part in request.path.split("/") if part]
+        try:
+            await self._serve_socket(request, parts, socket)
+        except Refusal as refusal:
+            await socket.refuse(refusal.code, str(refusal))
+
+    async def _serve_socket(self, request: Request, parts: list[str], socket: Socket) -> None:
+        match parts:
+            case ["exec" | "attach" as kind, namespace, pod, container]:
+                found = self._running(namespace, pod, container)
+                await self._converse(request, socket, found, attach=kind == "attach")
+            case _:
+                raise Refusal(404, "404 page not found")
+
+    async def _converse(self, request: Request, socket: Socket, container_id: str, *, attach: bool) -> None:
+        protocol = agreed(request)
+        try:
+            session = await open_session(self._node.runtime, container_id, request, attach=attach)
+        except StartFailure as failure:
+            await socket.accept(protocol)
+            await fail_to_start(failure, socket)
+            return
+        await socket.accept(protocol)
+        await converse(session, socket)
+
+    def _running(self, namespace: str, pod: str, container: str) -> str:
+        """The id of a running container."""
+        uid = self._find(namespace, pod)["metadata"]["uid"]
+        sandbox = self._node.runtime.sandbox(uid)
+        latest = sandbox.latest(container) if sandbox else None
+        if latest is None or not latest.running:
+            raise Refusal(500, f'container not found ("{container}")')
+        return latest.id
 
     def _serve(self, request: Request, parts: list[str]) -> Response:
         match request.method, parts:

@@ -20,12 +20,15 @@ from urllib.parse import parse_qsl
 
 import attrs
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from refimpl.api.http import Request, Response
 from refimpl.clock import Clock
 from refimpl.kubelet.certificates import serving_pair
+from refimpl.kubelet.streaming import Socket
 
 Handler = Callable[[Request], Awaitable[Response]]
+SocketHandler = Callable[[Request, Socket], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -78,17 +81,19 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(handle: Handler, endpoint: Endpoint, clock: Clock) -> None:
+async def serve(handle: Handler, endpoint: Endpoint, clock: Clock, handle_socket: SocketHandler | None = None) -> None:
     """Serves until cancelled.
 
     Args:
         handle: answers requests.
         endpoint: where.
         clock: for the certificate.
+        handle_socket: serves websockets.
     """
     context = tls_context(endpoint, clock)
     config = uvicorn.Config(
-        cast(Any, Application(handle, everything=endpoint.open)),
+        cast(Any, Application(handle, handle_socket, everything=endpoint.open)),
+        ws=WebSocketsSansIOProtocol,
         interface="asgi3",
         lifespan="off",
         log_config=None,
@@ -123,15 +128,19 @@ class Application:
 
     Args:
         handle: answers requests.
+        handle_socket: serves websockets.
         everything: whether more than `/healthz` is served.
     """
 
-    def __init__(self, handle: Handler, *, everything: bool) -> None:
+    def __init__(self, handle: Handler, handle_socket: SocketHandler | None = None, *, everything: bool) -> None:
         self._handle = handle
+        self._handle_socket = handle_socket
         self._everything = everything
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
+        if scope["type"] == "websocket" and self._handle_socket is not None and self._everything:
+            await self._handle_socket(_bare_request(scope), Socket(receive, send))
         if scope["type"] != "http":
             return
         if not self._everything and scope["path"] != "/healthz":
@@ -160,8 +169,13 @@ async def _request(scope: Scope, receive: Receive) -> Request:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
+    return attrs.evolve(_bare_request(scope), body=body)
+
+
+def _bare_request(scope: Scope) -> Request:
     query = tuple(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return Request(scope["method"], scope["path"], query, body=body)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Request(scope.get("method", "GET"), scope["path"], query, headers)
 
 
 def _start(response: Response) -> MutableMapping[str, Any]:

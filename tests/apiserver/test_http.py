@@ -170,6 +170,19 @@ async def test_exec_without_a_way_to_the_node_is_answered_over_a_websocket_too(r
     assert refusal.value.response.status_code == 404
 
 
+async def test_exec_over_spdy_is_told_what_it_needs(running: Running):
+    pod = {"metadata": {"name": "p"}, "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}}
+    node = {"metadata": {"name": "n1"}}
+    async with running.client(authorization="Bearer secret") as client:
+        assert (await client.post("/api/v1/nodes", json=node)).status_code == 201
+        assert (await client.post("/api/v1/namespaces/default/pods", json=pod)).status_code == 201
+        path = "/api/v1/namespaces/default/pods/p/exec?command=ls&stdout=true"
+        refused = await client.post(path, headers={"upgrade": "SPDY/3.1", "connection": "upgrade"})
+        assert refused.status_code == 400
+        assert "SPDY is not served" in refused.json()["message"]
+        assert (await client.get(path)).json()["message"] == "Upgrade request required"
+
+
 def test_a_port_that_is_taken_is_an_error():
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))

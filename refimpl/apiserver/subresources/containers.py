@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from refimpl.api.errors import ApiError, Cause, Object, bad_request, invalid, method_not_allowed, not_found
 from refimpl.api.http import Response
 from refimpl.api.resources import NODES, PODS, Resource
-from refimpl.apiserver import kubelets
+from refimpl.apiserver import kubelets, tunnels
 from refimpl.apiserver.call import Call
 from refimpl.apiserver.kubelets import Location
 
@@ -27,6 +27,7 @@ _LOG_PARAMETERS = (
     "insecureSkipTLSVerifyBackend",
 )
 _LEAST = {"tailLines": 0, "sinceSeconds": 1, "limitBytes": 1}
+_KUBELET_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 _KINDS = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -55,7 +56,9 @@ async def stream(call: Call) -> Response:
     Raises:
         ApiError: 400, 404, 500.
     """
-    return await call.kubelets(stream_location(call), call.request)
+    location = stream_location(call)
+    tunnels.offered(call.request)
+    return await call.kubelets(location, call.request)
 
 
 async def node_proxy(call: Call) -> Response:
@@ -86,8 +89,8 @@ def stream_location(call: Call) -> Location:
     node = (pod.get("spec") or {}).get("nodeName", "")
     if not node:
         raise bad_request(f"pod {call.target.name} does not have a host assigned")
-    renamed = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty", "command": "command"}
-    query = [(renamed[key], value) for key, value in call.request.query if key in renamed]
+    query = [(_KUBELET_FLAGS[key], "1") for key in _KUBELET_FLAGS if call.flag(key)]
+    query += [pair for pair in call.request.query if pair[0] == "command"]
     if kind == "portforward":
         query = [pair for pair in call.request.query if pair[0] == "ports"]
     return _location(call, node, path, query)

@@ -32,9 +32,11 @@ from refimpl.clock import run
 LONGEST_LOAD = 0.4
 """Seconds of load before a kill, at most."""
 LONGEST_START = 1.5
+AWAY = 0.3
+"""Share of the watches that are away during a load, and come back to a history that may be compacted."""
 KILLED_AT_START = 0.1
 """Share of the kills that come while the server starts."""
-COMPACTION = "0.3"
+COMPACTION = "0.1"
 """Seconds between compactions: often, so that kills hit them too."""
 
 
@@ -62,7 +64,9 @@ class Run:
             return
         await listening(process, self._log)
         await self.check()
-        parts = [part.run() for part in self._writers] + [part.run() for part in self._followers]
+        parts = [part.run() for part in self._writers] + [
+            part.run() for part in self._followers if self._random.random() >= AWAY
+        ]
         tasks = [asyncio.create_task(part) for part in parts]
         await asyncio.sleep(self._random.random() * LONGEST_LOAD)
         await self._kill(process)

@@ -40,6 +40,7 @@ from refimpl.storage.base import Store
 from refimpl.storage.memory import MemoryStore
 
 SCHEDULER: Final = User("system:kube-scheduler", (AUTHENTICATED,))
+PROXY: Final = User("system:kube-proxy", (AUTHENTICATED,))
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@
     controller-manager  the controllers alone
     scheduler           the scheduler alone
     kubelet             one node alone
+    kube-proxy          the service proxy of one node alone
     kubeconfig          credentials for somebody else
 
 Each component command runs until SIGINT or SIGTERM, says in one line on stdout where it listens or what it joined, and
@@ -27,6 +28,7 @@ _OWN = {
     "controller-manager": "the controllers alone",
     "scheduler": "the scheduler alone",
     "kubelet": "one node alone",
+    "kube-proxy": "the service proxy of one node alone",
     "kubeconfig": "credentials for somebody else",
 }
 _GROUP = "node_contract.commands"

@@ -35,6 +35,12 @@ def add_forwarded_flags(parser: argparse.ArgumentParser) -> None:
     add_flags(parser, KubeletConfig, leave_out=_PER_NODE)
     add_flags(parser, DockerConfig)
     parser.add_argument(
+        "--cluster-ip-device",
+        default="",
+        metavar="DEVICE",
+        help="give Services' addresses to this network device, e.g. lo (root); else see /proxyz of kube-proxy",
+    )
+    parser.add_argument(
         "--container-runtime",
         choices=RUNTIMES,
         default="process",
@@ -63,6 +69,18 @@ def controller_manager_words(options: argparse.Namespace, kubeconfig: Path) -> l
 def scheduler_words(options: argparse.Namespace, kubeconfig: Path) -> list[str]:
     """The scheduler."""
     return ["scheduler", f"--kubeconfig={kubeconfig}", *_given(options, _SCHEDULER)]
+
+
+def kube_proxy_words(options: argparse.Namespace, kubeconfig: Path) -> list[str]:
+    """The service proxy: one for all nodes, which are on the same machine; node ports are for this machine only."""
+    return [
+        "kube-proxy",
+        f"--kubeconfig={kubeconfig}",
+        "--hostname-override=node-1",
+        "--nodeport-addresses=127.0.0.1",
+        "--healthz-bind-address=127.0.0.1:0",
+        *([f"--cluster-ip-device={options.cluster_ip_device}"] if options.cluster_ip_device else []),
+    ]
 
 
 def kubelet_words(options: argparse.Namespace, name: str, directory: Path, kubeconfig: Path) -> list[str]:

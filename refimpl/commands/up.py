@@ -136,6 +136,8 @@ class Supervisor:
                     words = components.controller_manager_words(self._options, path)
                 case "scheduler":
                     words = components.scheduler_words(self._options, path)
+                case "kube-proxy":
+                    words = components.kube_proxy_words(self._options, path)
                 case _:
                     words = components.kubelet_words(self._options, name, self._directory, path)
             workers.append(self._add(name, words))

@@ -1,0 +1,44 @@
+"""`node-contract kube-proxy`: the service proxy of one node alone, as a client of any API server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from refimpl.clock import Clock
+from refimpl.commands.flags import add_flags, from_flags
+from refimpl.commands.joining import add_kubeconfig_flags, join, wait_for_master
+from refimpl.commands.service import Refused, add_common_flags, announce, serve
+from refimpl.proxy import Proxier, ProxyConfig
+from refimpl.proxy.config import MODES
+from refimpl.proxy.serving import ProxyServers
+from refimpl.proxy.userspace import UserspaceDataPlane
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The `kube-proxy` command."""
+    parser = argparse.ArgumentParser(prog="node-contract kube-proxy", description=__doc__)
+    add_kubeconfig_flags(parser)
+    add_flags(parser, ProxyConfig)
+    add_common_flags(parser)
+    options = parser.parse_args(arguments)
+
+    async def service() -> None:
+        config, clock = from_flags(ProxyConfig, options), Clock()
+        if config.proxy_mode not in MODES:
+            raise Refused(f"--proxy-mode {config.proxy_mode!r}: must be one of {', '.join(MODES)}")
+        async with aclosing(join(options, "kube-proxy")) as client:
+            plane = UserspaceDataPlane(clock, config)
+            node = config.hostname_override or socket.gethostname().lower()
+            proxier = Proxier(client, clock, config, node, plane)
+            servers = ProxyServers(clock, proxier.health, plane, config.proxy_mode, config.healthz_bind_address)
+            where = await servers.open()
+            announce(f"kube-proxy of {node} joined {await wait_for_master(client)}, health at {where or 'nowhere'}")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(servers.run(), name="proxy health")
+                group.create_task(proxier.run(), name="proxy")
+
+    return serve("kube-proxy", service, options)

@@ -1,0 +1,87 @@
+"""The loop of kube-proxy: it follows Services and endpoints and keeps the rules what they say.
+
+While the master is away the rules stay as they are; they are right again once informers have caught up, without a
+restart. Nothing is kept on disk: a new proxy reads everything first, and puts its first rules in force all at once.
+
+Source: kube-proxy 1.36 `server.go`, `BoundedFrequencyRunner`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from refimpl.api.errors import Object
+from refimpl.api.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES
+from refimpl.client.client import Client
+from refimpl.client.informer import Informer
+from refimpl.clock import Clock
+from refimpl.proxy import endpoints, rules
+from refimpl.proxy.config import ProxyConfig
+from refimpl.proxy.dataplane import DataPlane
+from refimpl.proxy.endpoints import EndpointTable
+from refimpl.proxy.health import Health
+
+
+class Proxier:
+    """One proxy.
+
+    Args:
+        client: the API.
+        clock: time.
+        config: settings.
+        node: name of the node.
+        plane: what carries connections.
+    """
+
+    def __init__(self, client: Client, clock: Clock, config: ProxyConfig, node: str, plane: DataPlane) -> None:
+        self._clock = clock
+        self._config = config
+        self._node = node
+        self._plane = plane
+        self.health = Health(clock, config.sync_period)
+        self.services = Informer(client, SERVICES, clock, label_selector=rules.SELECTOR)
+        behind = ENDPOINTS if config.use_endpoints else ENDPOINTSLICES
+        self.endpoints = Informer(client, behind, clock, label_selector=rules.SELECTOR)
+        self._dirty = asyncio.Event()
+        for informer in (self.services, self.endpoints):
+            informer.add_handler(self._changed)
+
+    async def run(self) -> None:
+        """Works until cancelled; then takes its rules back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.services.run(), name="proxy services")
+                group.create_task(self.endpoints.run(), name="proxy endpoints")
+                await self.services.synced.wait()
+                await self.endpoints.synced.wait()
+                while True:
+                    await self._sync()
+                    await self._clock.sleep(self._config.min_sync_period)
+                    await self._wait_for_change()
+        finally:
+            await self._plane.aclose()
+
+    def decide(self) -> rules.Decision:
+        """What the API says that shall be in force."""
+        return rules.decide(list(self.services.list()), self._table(), self._node)
+
+    async def _sync(self) -> None:
+        self._dirty.clear()
+        decision = self.decide()
+        await self._plane.apply(decision)
+        self.health.updated(decision)
+
+    async def _wait_for_change(self) -> None:
+        try:
+            async with asyncio.timeout(self._config.sync_period):
+                await self._dirty.wait()
+        except TimeoutError:
+            return
+
+    def _table(self) -> EndpointTable:
+        listed = list(self.endpoints.list())
+        return endpoints.from_endpoints(listed) if self._config.use_endpoints else endpoints.from_slices(listed)
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        self.health.queued()
+        self._dirty.set()

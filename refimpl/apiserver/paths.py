@@ -20,6 +20,9 @@ _GROUPS = frozenset(row.group for row in TABLE)
 _GROUP_VERSIONS = frozenset((row.group, row.version) for row in TABLE)
 _NAMESPACE_SUBRESOURCES = frozenset(NAMESPACES.subresources)
 
+_KEPT_PATH = 512
+"""Characters of the longest path whose reading is remembered: objects are asked for again and again."""
+
 
 @attrs.frozen
 class Target:
@@ -59,7 +62,6 @@ def check_segment(what: str, name: str) -> None:
         raise bad_request(f"{what} parameter invalid: \"{name}\": may not contain '%'")
 
 
-@lru_cache(maxsize=65536)
 def parse(path: str) -> Target | None:
     """Reads a resource URL.
 
@@ -69,6 +71,10 @@ def parse(path: str) -> Target | None:
     Raises:
         ApiError: 404, the group version is served but the path names nothing in it.
     """
+    return _remembered(path) if len(path) <= _KEPT_PATH else _parse(path)
+
+
+def _parse(path: str) -> Target | None:
     parts = path.removesuffix("/").split("/")[1:]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
@@ -82,6 +88,9 @@ def parse(path: str) -> Target | None:
         raise unknown_resource()
     watch = rest[0] == "watch" and len(rest) > 1
     return _resolve(group, version, rest[1:] if watch else rest, watch=watch)
+
+
+_remembered = lru_cache(maxsize=65536)(_parse)
 
 
 def _resolve(group: str, version: str, parts: Sequence[str], *, watch: bool) -> Target:

@@ -32,6 +32,7 @@ def test_every_component_has_a_user_of_its_own() -> None:
     assert {name: user.name for name, user in access.users(2).items()} == {
         "controller-manager": "system:kube-controller-manager",
         "scheduler": "system:kube-scheduler",
+        "kube-proxy": "system:kube-proxy",
         "node-1": "system:node:node-1",
         "node-2": "system:node:node-2",
     }

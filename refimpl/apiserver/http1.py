@@ -35,6 +35,8 @@ _WAITING: Final = 64
 """Requests read ahead while one is answered."""
 _SLICE: Final = 256 * 1024
 """Bytes of a long answer that are written at once, so that others get their turn between."""
+_LINGER: Final = 0.5
+"""Seconds in which a client may read why it is hung up on (Go's `rstAvoidanceDelay`)."""
 
 
 @attrs.frozen
@@ -246,12 +248,19 @@ class Connection(asyncio.Protocol):
             return
         self._since = self._loop.time()
         if self._farewell:
-            self._transport.write(self._farewell)
-        if self._farewell or self._closing:
+            self._leave()
+        elif self._closing:
             self._transport.close()
         elif self._paused:
             self._paused = False
             self._transport.resume_reading()
+
+    def _leave(self) -> None:
+        """Says the last word; what still comes is read for a moment, or the client's system would discard the word."""
+        self._transport.write(self._farewell)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._loop.call_later(_LINGER, self._transport.close)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._task = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
@@ -46,6 +46,9 @@ delete from log where revision <= :upto and (
                and later.revision <= :upto)
 )
 """
+
+_ROWS = 100
+"""Rows of one statement."""
 
 
 @attrs.frozen
@@ -221,18 +224,31 @@ class SqliteStore:
             self._loop.call_soon_threadsafe(self._finish, batch, failure)
 
     def _commit(self, batch: _Batch) -> sqlite3.Error | None:
-        rows = [(write.revision, write.key, write.value) for write in batch.writes]
         try:
-            self._db.execute("begin")
-            self._db.executemany("insert into log values (?, ?, ?)", rows)
-            if batch.compact:
-                self._db.execute("delete from compaction")
-                self._db.execute("insert into compaction values (?)", (batch.compact,))
-                self._db.execute(_COMPACT, {"upto": batch.compact})
-            self._db.execute("commit")
+            if batch.compact or len(batch.writes) > _ROWS:
+                self._commit_at_length(batch)
+            else:
+                # One statement is a transaction of its own. It lets go of the interpreter once, not once a row:
+                # each time, a busy loop would keep this thread waiting for its turn.
+                self._insert(batch.writes)
         except sqlite3.Error as error:
             return error
         return None
+
+    def _commit_at_length(self, batch: _Batch) -> None:
+        self._db.execute("begin")
+        for start in range(0, len(batch.writes), _ROWS):
+            self._insert(batch.writes[start : start + _ROWS])
+        if batch.compact:
+            self._db.execute("delete from compaction")
+            self._db.execute("insert into compaction values (?)", (batch.compact,))
+            self._db.execute(_COMPACT, {"upto": batch.compact})
+        self._db.execute("commit")
+
+    def _insert(self, writes: Sequence[_Write]) -> None:
+        rows = ",".join(["(?,?,?)"] * len(writes))
+        values = [value for write in writes for value in (write.revision, write.key, write.value)]
+        self._db.execute(f"insert into log values {rows}", values)
 
     def _finish(self, batch: _Batch, failure: sqlite3.Error | None) -> None:
         """Publishes a committed batch and answers its writers; on the loop."""

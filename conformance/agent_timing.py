@@ -23,6 +23,7 @@ _SHORTEST_KILL = 2.0
 _FIRST_BACKOFF = 10.0
 _MANIFEST_CHECK = 20.0
 _TIMESTAMP = 1.0
+_PROXY_SYNC = 1.0
 
 
 @attrs.frozen
@@ -206,3 +207,7 @@ class AgentTiming:
     def manifest_read(self) -> Window:
         """A static pod comes or goes, after its file did."""
         return Window(0, _MANIFEST_CHECK + self.pod_running().latest)
+
+    def proxied(self) -> Window:
+        """New connections follow a change of what is behind a Service, after it was made."""
+        return Window(0, _PROXY_SYNC + self.slack)

@@ -34,6 +34,7 @@ ABILITIES = frozenset({
     "can_shut_down",
     "can_pause",
     "has_manifests",
+    "can_proxy",
     "registers_itself",
     "reregisters_after_delete",
     "sends_events",
@@ -160,6 +161,27 @@ class Driver(abc.ABC):
     async def manifest(self, name: str, pod: Mapping[str, Any] | None) -> None:
         """Gives the agent the manifest of a static pod (`has_manifests`), or takes it away; before the start, too."""
         raise _cannot("run static pods")
+
+    async def start_proxy(self, node_name: str) -> None:
+        """Starts the service proxy of a node (`can_proxy`); returns when it exists, the agent need not run."""
+        raise _cannot("have a service proxy")
+
+    async def stop_proxy(self) -> None:
+        """Ends the service proxy."""
+        raise _cannot("have a service proxy")
+
+    async def backend(self, name: str) -> tuple[str, int]:
+        """Starts what says its name to whoever connects (`can_proxy`); where it listens, for EndpointSlices."""
+        raise _cannot("have a service proxy")
+
+    async def dial(self, address: str, port: int, *, client: str) -> str:
+        """Opens a connection on the proxy's node (`can_proxy`), from an address in 127.0.0.0/8; what was said there.
+
+        Raises:
+            ConnectionRefusedError: nobody takes it.
+            TimeoutError: nothing answers for long.
+        """
+        raise _cannot("have a service proxy")
 
 
 @attrs.frozen

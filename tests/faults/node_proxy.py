@@ -1,0 +1,107 @@
+"""Faults of the service proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from refimpl.api.errors import ApiError
+from refimpl.api.resources import SERVICES
+from refimpl.client.informer import Informer
+from refimpl.client.transport import Unreachable
+from refimpl.proxy import endpoints, rules
+from refimpl.proxy.balancer import Balancer
+from refimpl.proxy.dataplane import SimulatedDataPlane
+from refimpl.proxy.proxier import Proxier
+from tests.faults.harness import Fault, replaced, together
+
+_dial = SimulatedDataPlane.dial
+_follow = Informer._follow
+_sync = Proxier._sync
+_wait = Proxier._wait_for_change
+
+
+async def _written_to(self):
+    await _sync(self)
+    for service in list(self.services.list()):
+        body = {"metadata": {"annotations": {"proxied-by": self._node}}}
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+        # Where it has no right to, the attempt is the fault.
+        with contextlib.suppress(ApiError):
+            await self.services.client.patch(SERVICES, name, body, namespace=namespace)
+
+
+async def _only_once(self):
+    await asyncio.Event().wait()
+
+
+async def _late(self):
+    await _wait(self)
+    await self._clock.sleep(20)
+
+
+async def _forgetting(self):
+    try:
+        return await _follow(self)
+    except Unreachable:
+        for key in list(self._objects):
+            self._apply(key, None)
+        self.resource_version = ""
+        raise
+
+
+async def _giving_up(self):
+    try:
+        return await _follow(self)
+    except Unreachable:
+        await asyncio.Event().wait()
+
+
+def _first(self, rule):
+    return rule.backends[0]
+
+
+def _uneven(self, rule):
+    turn = self._turns[rule.name] = self._turns.get(rule.name, 0) + 1
+    return rule.backends[0 if turn % 6 else turn // 6 % len(rule.backends)]
+
+
+def _kept(self, rule, known):
+    """The endpoint a client was at, though it is gone."""
+    return None if known is None else endpoints.Endpoint(*known.endpoint)
+
+
+def _hanging(self, address, port, *, client, protocol="TCP"):
+    try:
+        return _dial(self, address, port, client=client, protocol=protocol)
+    except ConnectionRefusedError:
+        raise TimeoutError from None
+
+
+def _all(listed):
+    return listed
+
+
+FAULTS = [
+    Fault("proxy asks for everybody's services", ("N-PRX-01",), replaced(rules, "SELECTOR", "")),
+    Fault(
+        "proxy serves what another proxy serves",
+        ("N-PRX-01",),
+        together(replaced(rules, "SELECTOR", ""), replaced(rules, "is_served", lambda _: True)),
+    ),
+    Fault("proxy writes to services", ("N-PRX-01",), replaced(Proxier, "_sync", _written_to)),
+    Fault("proxy takes unready endpoints for ready", ("N-PRX-02",), replaced(endpoints, "is_ready", lambda _: True)),
+    Fault("proxy uses endpoints whether ready or not", ("N-PRX-02",), replaced(rules, "usable", _all)),
+    Fault("proxy never looks again", ("N-PRX-02",), replaced(Proxier, "_wait_for_change", _only_once)),
+    Fault("proxy is late", ("N-PRX-02",), replaced(Proxier, "_wait_for_change", _late)),
+    Fault("proxy knows one endpoint only", ("N-PRX-03",), replaced(Balancer, "_next", _first)),
+    Fault("proxy likes one endpoint best", ("N-PRX-03",), replaced(Balancer, "_next", _uneven)),
+    Fault("proxy knows no affinity", ("N-PRX-04",), replaced(rules, "affinity", lambda _: None)),
+    Fault("proxy forgets clients", ("N-PRX-04",), replaced(Balancer, "_last", lambda *_: None)),
+    Fault("proxy keeps clients at what is gone", ("N-PRX-04",), replaced(Balancer, "_last", _kept)),
+    Fault(
+        "proxy lets connections without endpoints hang", ("N-PRX-05",), replaced(SimulatedDataPlane, "dial", _hanging)
+    ),
+    Fault("proxy forgets its rules without a master", ("N-PRX-05",), replaced(Informer, "_follow", _forgetting)),
+    Fault("proxy never comes back to its master", ("N-PRX-05",), replaced(Informer, "_follow", _giving_up)),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -50,8 +51,15 @@ class Kubectl:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A master and two nodes; the path of the kubeconfig."""
-    folder = tmp_path_factory.mktemp("cluster")
-    words = ["up", "--nodes=2", f"--data-dir={folder}", "--listen=127.0.0.1:0", "--with-parent"]
+    with cluster_in(tmp_path_factory.mktemp("cluster"), "--nodes=2") as kubeconfig:
+        yield kubeconfig
+
+
+@contextlib.contextmanager
+def cluster_in(folder: Path, *flags: str) -> Iterator[Path]:
+    """A cluster as `up` makes it; the path of the kubeconfig."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["up", *flags, f"--data-dir={folder}", "--listen=127.0.0.1:0", "--with-parent"]
     with (folder / "up.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "refimpl", *words],
@@ -66,9 +74,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             break
     else:
         pytest.fail((folder / "up.log").read_text())
-    yield folder / "kubeconfig"
-    process.terminate()
-    process.communicate(timeout=_WITHIN)
+    try:
+        yield folder / "kubeconfig"
+    finally:
+        process.terminate()
+        process.communicate(timeout=_WITHIN)
 
 
 @pytest.fixture(params=KUBECTLS or [pytest.param("", marks=pytest.mark.skip(reason="no kubectl on this machine"))])

@@ -78,6 +78,7 @@ class Dockerd:
 @contextlib.contextmanager
 def dockerd_in(folder: Path) -> Iterator[Dockerd]:
     """An engine with the image `small:1`: a shell and a few programs of this machine."""
+    folder.mkdir(parents=True, exist_ok=True)
     engine = Dockerd(folder)
     try:
         engine.start()

@@ -29,9 +29,14 @@ class SuiteClock:
 
     def __init__(self, *, seed: int, epoch: datetime | None = None) -> None:
         self.random = random.Random(seed)
+        self._seed = seed
         self._live = epoch is None
         self._last = 0.0
         self.epoch = epoch if epoch is not None else datetime.now(UTC) - timedelta(seconds=time.monotonic())
+
+    def dice(self, name: str) -> random.Random:
+        """A generator of its own: what it gives depends on seed and name alone, and not on what else is drawn."""
+        return random.Random(f"{self._seed}/{name}")
 
     def monotonic(self) -> float:
         """Seconds on the running loop's clock; only differences mean anything."""

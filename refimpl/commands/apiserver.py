@@ -23,7 +23,7 @@ from refimpl.clock import Clock
 from refimpl.commands.access import Access
 from refimpl.commands.flags import add_flags, from_flags
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
-from refimpl.storage.base import Store
+from refimpl.storage.base import Store, StoreFailed
 from refimpl.storage.memory import MemoryStore
 from refimpl.storage.sqlite import SqliteStore
 
@@ -37,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     """The `apiserver` command."""
     parser = argparse.ArgumentParser(prog="node-contract apiserver", description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:6443", metavar="HOST:PORT", help="port 0 takes any free one")
-    parser.add_argument("--store", default="memory", metavar="memory|sqlite:PATH", help="where objects are kept")
+    parser.add_argument(
+        "--store", default="memory", metavar="memory|sqlite:PATH|etcd:URL,URL", help="where objects are kept"
+    )
     parser.add_argument("--data-dir", type=Path, default=Path("node-contract-pki"), metavar="DIR", help="certificates")
     parser.add_argument("--kubeconfig-out", type=Path, metavar="FILE", help="where to write the admin's kubeconfig")
     parser.add_argument("--token-auth-file", type=Path, metavar="FILE", help='lines of TOKEN,USER,UID,"GROUP,GROUP"')
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         try:
             await server.start()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreFailed) as error:
             raise Refused(f"--store {options.store}: {error}") from None
         tls = authority.serving((host, "localhost", "127.0.0.1")) if authority else None
         url = f"http{'s' if tls else ''}://{address}"
@@ -89,11 +91,15 @@ def _address(text: str) -> tuple[str, int]:
 def _store(text: str) -> Store:
     if text == "memory":
         return MemoryStore()
-    kind, _, path = text.partition(":")
-    if kind != "sqlite" or not path:
-        raise Refused(f"--store {text!r}: must be `memory` or `sqlite:PATH`")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(Path(path))
+    kind, _, place = text.partition(":")
+    if kind == "etcd" and all(url.startswith(("http://", "https://")) for url in place.split(",")):
+        from refimpl.storage.etcd import EtcdStore
+
+        return EtcdStore(place.split(","))
+    if kind != "sqlite" or not place:
+        raise Refused(f"--store {text!r}: must be `memory`, `sqlite:PATH` or `etcd:http://HOST:PORT`")
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(Path(place))
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import attrs
@@ -14,7 +14,7 @@ from conformance.claims import NOT_LOOKED, Claim
 from conformance.client import ApiClient
 from conformance.clock import SuiteClock
 from conformance.drive.agent import AgentStage
-from conformance.driver import AgentConnection, AgentFacts, AgentTarget
+from conformance.driver import AgentConnection, AgentFacts, AgentTarget, Rig
 from conformance.features import Feature
 from conformance.judge.agent import AgentSeen
 from conformance.naming import Naming
@@ -48,6 +48,7 @@ class AgentSession:
         self._stack = AsyncExitStack()
         self._plays: Plays[AgentSeen] = Plays()
         self._logs: list[Log] = []
+        self._said: dict[str, str] = {}
 
     async def open(self, scenarios: Iterable[Scenario], needed: Iterable[Feature] = ()) -> None:
         """Makes ready.
@@ -68,8 +69,9 @@ class AgentSession:
         return []
 
     async def play(self, scenarios: Iterable[Scenario]) -> None:
-        """Starts those scenarios that the agent's driver can play, all together."""
-        for scenario in {scenario.name: scenario for scenario in scenarios}.values():
+        """Starts those scenarios that the agent's driver can play, all together, the longest first."""
+        each = {scenario.name: scenario for scenario in scenarios}.values()
+        for scenario in sorted(each, key=lambda scenario: -scenario.longest(self.timing)):
             if not self._missing(scenario):
                 self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
 
@@ -101,6 +103,10 @@ class AgentSession:
         """None: an agent's driver starts it with the settings it declares."""
         return []
 
+    def said(self, scenario: Scenario) -> str:
+        """The end of what the scenario's agent wrote to its log."""
+        return self._said.get(scenario.name, "")
+
     async def close(self) -> list[str]:
         """Ends what still plays; masters and agents end with their scenarios.
 
@@ -122,6 +128,15 @@ class AgentSession:
         now = self._clock.moment()
         return History.merged((log.whole(now) for log in self._logs), self._clock.epoch)
 
+    @asynccontextmanager
+    async def _listening(self, scenario: Scenario, rig: Rig) -> AsyncIterator[asyncio.TaskGroup]:
+        """Keeps what the agent said in the end, however the scenario goes."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                yield group
+        finally:
+            self._said[scenario.name] = await rig.driver.logs()
+
     def _missing(self, scenario: Scenario) -> list[str]:
         return [ability for ability in scenario.abilities if ability not in self.facts.abilities]
 
@@ -130,7 +145,7 @@ class AgentSession:
         naming = Naming(self.run_id, scenario.name)
         log = Log(self._clock.epoch)
         self._logs.append(log)
-        async with self._connection.new_rig(self._clock, log.exchange) as rig, asyncio.TaskGroup() as group:
+        async with self._connection.new_rig(self._clock, log.exchange) as rig, self._listening(scenario, rig) as group:
             client = ApiClient(rig.master.new_wire(), clock=self._clock, who="suite", note=log.exchange)
             recorders = [Recorder(Feed(kind), client=client, log=log, clock=self._clock) for kind in scenario.watches]
             for recorder in recorders:

@@ -38,6 +38,9 @@ ABILITIES = frozenset({
     "registers_itself",
     "reregisters_after_delete",
     "sends_events",
+    "takes_labels",
+    "takes_taints",
+    "takes_register_node",
     "kubelet_flags",
     "kubelet_config",
 })  # fmt: skip
@@ -189,13 +192,17 @@ class Disturbance:
     """What the recording master does to some requests of the agent.
 
     Attributes:
-        kind: `status` (answer with that code), `refuse` (no connection), `hang` (accept and never answer), `delay`
-            (answer late), `drop` (work, but close the connection instead of answering), `embellish` (answer as always,
-            with fields that nobody knows in every object).
+        kind: `status` (answer with that code), `refuse` (break the connection when the request has come), `down`
+            (nobody listens, so nothing is recorded, either), `hang` (accept and never answer), `blackhole` (the same,
+            while streams stay open and silent and new connections are never taken), `delay` (answer late), `slow`
+            (answer piece by piece), `drop` (work, but close the connection instead of answering), `truncate` (break
+            off in the middle of the answer, of a watch in the middle of an event), `stale` (read as when it was first
+            read), `expire` (watches learn that they are too old), `embellish` (answer as always, with fields that
+            nobody knows in every object).
         method: HTTP method it applies to; empty for all.
         path: regular expression the path must match from its beginning; empty for all.
         status: code for `status`.
-        seconds: for `delay`; for `hang`, how long at most.
+        seconds: for `delay` and `slow`; for `hang`, how long at most.
         times: how many requests; None for all until it is lifted.
     """
 

@@ -309,12 +309,14 @@ def parse_option(text: str) -> tuple[str, float]:
 
 
 def settings(values: Mapping[str, object]) -> dict[str, float]:
-    """Field names and seconds from names as people write them.
+    """Field names and seconds, of masters' and agents' settings, from names as people write them; letters are masters'.
 
     Raises:
         TimingError: an unknown name, or a value that is no number.
     """
-    known = {field.name for field in attrs.fields(Timing)}
+    from conformance.agent_timing import AgentTiming
+
+    known = {field.name for side in (Timing, AgentTiming) for field in attrs.fields(side)}
     found: dict[str, float] = {}
     for name, value in values.items():
         field = LETTERS.get(name) or name.removeprefix("--").replace("-", "_")
@@ -337,6 +339,7 @@ def _seconds(name: str, text: str) -> float:
 
 def adjusted(timing: Timing, values: Mapping[str, float]) -> Timing:
     """The timing with some settings replaced."""
-    merged: dict[str, Any] = {**attrs.asdict(timing), **values}
+    own = attrs.asdict(timing)
+    merged: dict[str, Any] = {**own, **{name: value for name, value in values.items() if name in own}}
     flags = {name: bool(merged[name]) for name in ("taint_after_flip", "taint_writes_race")}
     return Timing(**{**merged, **flags})

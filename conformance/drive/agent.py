@@ -60,7 +60,13 @@ class AgentStage:
         return self.naming.name("node")
 
     async def start(self, **options: Any) -> None:
-        """Starts the agent; options are those of `AgentOptions`. Marks `agent started`."""
+        """Starts the agent; options are those of `AgentOptions`. Marks `agent started`.
+
+        Labels and taints that its driver cannot give it are left out.
+        """
+        for name in ("labels", "taints"):
+            if not self.can(f"takes_{name}"):
+                options.pop(name, None)
         self._begin = len(self.log.exchanges_since(0))
         self.mark("agent starts", **options)
         await self.driver.start(attrs.evolve(AgentOptions(self.node_name), **options))
@@ -134,13 +140,15 @@ class AgentStage:
         with existing():
             await self.client.delete(self._path(kind, name), options)
 
-    def disturb(self, disturbance: Disturbance) -> Callable[[], None]:
-        """Lets the master misbehave from now on, marks it, and returns what lifts it."""
-        self.mark(f"master disturbed: {disturbance.kind} {disturbance.method} {disturbance.path}".rstrip())
-        lift = self._master.disturb(disturbance)
+    def disturb(self, *disturbances: Disturbance) -> Callable[[], None]:
+        """Lets the master misbehave from now on, marks it, and returns what lifts all of it."""
+        for each in disturbances:
+            self.mark(f"master disturbed: {each.kind} {each.method} {each.path}".rstrip())
+        lifts = [self._master.disturb(each) for each in disturbances]
 
         def heal() -> None:
-            lift()
+            for lift in lifts:
+                lift()
             self.mark("master healed")
 
         return heal

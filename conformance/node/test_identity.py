@@ -17,6 +17,8 @@ from conformance.verdict import NotExercised, Unsupported, Violation
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 RUNNING_REPAIR = 36
 """Minor version from which a running agent is known to repair its labels."""
+ALWAYS_TOLD = 27
+"""Minor version from which a new podCIDR is followed by a status write; see kubelet 1.20 fastStatusUpdateOnce."""
 
 
 @judges("N-ID-01", reads=agent_flags)
@@ -55,6 +57,7 @@ def test_system_and_architecture_are_labels(seen: AgentSeen) -> Iterator[Violati
 
 @judges("N-ID-04", reads=agent_start)
 def test_given_labels_are_registered(seen: AgentSeen) -> Iterator[Violation]:
+    seen.needs("takes_labels")
     labels = wire.registration(seen)["metadata"].get("labels") or {}
     for name, value in seen.mark("agent starts").facts["labels"].items():
         if labels.get(name) != value:
@@ -125,6 +128,8 @@ def test_the_pod_cidr_is_consumed(seen: AgentSeen) -> Iterator[Violation]:
     for each in wire.node_writes(seen):
         if each.method in ("POST", "PATCH") and "podCIDR" in each.request:
             yield Violation(want="no podCIDR written", got=each.method, at=each.sent, about=seen.node_name)
+    if seen.facts.minor < ALWAYS_TOLD:
+        return
     given = seen.mark("podCIDR given").at
     by = given + seen.timing.status_tick().latest
     if not wire.since(wire.status_writes(seen), given, by):

@@ -56,7 +56,7 @@ def test_the_proxys_version_is_no_more_told(seen: AgentSeen) -> Iterator[Violati
 
 @judges("N-X-03", reads=agent_start)
 def test_no_taint_is_invented(seen: AgentSeen) -> None:
-    given = [taint["key"] for taint in seen.mark("agent starts").facts["taints"]]
+    given = [taint["key"] for taint in seen.mark("agent starts").facts.get("taints", ())]
     taints = wire.registration(seen).get("spec", {}).get("taints") or []
     invented = [taint["key"] for taint in taints if taint["key"] not in given]
     if invented:

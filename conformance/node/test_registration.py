@@ -86,6 +86,7 @@ def test_registration_completes_when_the_master_is_well_again(seen: AgentSeen) -
 
 @judges("N-REG-09", reads=agent_start)
 def test_the_node_is_created_with_its_taints(seen: AgentSeen) -> Iterator[Violation]:
+    seen.needs("takes_taints")
     want = [dict(taint) for taint in seen.mark("agent starts").facts["taints"]]
     spec = wire.registration(seen).get("spec") or {}
     keys = [taint["key"] for taint in want]

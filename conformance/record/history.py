@@ -104,6 +104,7 @@ class Exchange:
         request: request body, bounded.
         response: response body, bounded; the error's text when no answer came.
         headers: request headers worth keeping; never credentials.
+        connection: tells connections apart: the sender's port; 0 where there are none.
     """
 
     sent: float
@@ -115,6 +116,7 @@ class Exchange:
     request: str = ""
     response: str = ""
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    connection: int = 0
 
 
 @attrs.frozen

@@ -97,7 +97,8 @@ class Kubelet:
         self.port = config.port
         self.server = KubeletServer(self, clock)
         self._recorder = recorder
-        self._stats = stats if stats is not None else SettableStats(host)
+        settable = stats is None or (config.local_control and not isinstance(stats, SettableStats))
+        self._stats = SettableStats(host, stats) if settable or stats is None else stats
         self._reconnect = reconnect
         self._devices: dict[str, Device] = {}
         self._started = False

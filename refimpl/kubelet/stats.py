@@ -73,9 +73,12 @@ class SettableStats:
 
     Args:
         host: capacities.
+        beneath: where observations come from that nobody said anything about; None makes them up.
     """
 
-    def __init__(self, host: HostFacts) -> None:
+    def __init__(self, host: HostFacts, beneath: StatsProvider | None = None) -> None:
+        self._beneath = beneath
+        self._said: set[Signal] = set()
         disk = Observation(host.ephemeral_storage, host.ephemeral_storage)
         inodes = Observation(_INODES, _INODES)
         self._observed: Mapping[Signal, Observation] = {
@@ -89,16 +92,20 @@ class SettableStats:
 
     def node(self) -> Mapping[Signal, Observation]:
         """See `StatsProvider`."""
-        return self._observed
+        if self._beneath is None:
+            return self._observed
+        return {**self._beneath.node(), **{signal: self._observed[signal] for signal in sorted(self._said)}}
 
     def set_available(self, signal: Signal, available: int) -> None:
         """Says how much is free from now on."""
+        self._said.add(signal)
         capacity = self._observed[signal].capacity
         self._observed = {**self._observed, signal: Observation(available, capacity)}
 
     def reset(self, signal: Signal) -> None:
-        """Everything of the signal is free again."""
+        """Everything of the signal is free again, or as much as there is beneath."""
         self.set_available(signal, self._observed[signal].capacity)
+        self._said.discard(signal)
 
 
 class LocalStats:

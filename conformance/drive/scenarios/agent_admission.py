@@ -44,6 +44,8 @@ async def agent_admission(stage: AgentStage) -> None:
     await stage.start(labels={POOL: "a"})
     if not await stage.settled():
         return
+    if not stage.can("takes_labels"):
+        await stage.patch(NODE, stage.node_name, {"metadata": {"labels": {POOL: "a"}}})
     await _bind(stage, "selected", {"nodeSelector": {POOL: "a"}}, TINY)
     await _decided(stage, "selected")
     await _batch(stage)

@@ -43,7 +43,7 @@ def _longest_unregistered(timing: AgentTiming) -> float:
     return timing.registered().latest + 3 * timing.status_tick().latest + timing.lease_created().latest
 
 
-@agent_scenario(watches=(NODE, LEASE), abilities=("registers_itself",), longest=_longest_unregistered)
+@agent_scenario(watches=(NODE, LEASE), abilities=("takes_register_node",), longest=_longest_unregistered)
 async def agent_unregistered(stage: AgentStage) -> None:
     """An agent that must not register itself runs for a while before an administrator creates its Node."""
     timing = stage.timing

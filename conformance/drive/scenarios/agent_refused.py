@@ -19,9 +19,16 @@ def _longest(timing: AgentTiming) -> float:
 
 @agent_scenario(watches=(NODE, LEASE), longest=_longest)
 async def agent_refused(stage: AgentStage) -> None:
-    """The master answers 503 to every registration until the agent has tried ten times."""
+    """The master answers 503 to every registration until the agent has tried ten times.
+
+    It keeps CSINodes back, too: a kubelet that reaches them and cannot make its own, for want of a Node, ends after a
+    while in order to be started anew.
+    """
     timing = stage.timing
-    heal = stage.disturb(Disturbance("status", "POST", "/api/v1/nodes$", status=503))
+    heal = stage.disturb(
+        Disturbance("status", "POST", "/api/v1/nodes$", status=503),
+        Disturbance("status", "", "/apis/storage.k8s.io/v1/csinodes", status=503),
+    )
     await stage.start()
 
     def tries() -> int:

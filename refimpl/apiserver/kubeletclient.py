@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
@@ -18,6 +19,10 @@ from refimpl.api.http import Request, Response
 from refimpl.apiserver import tunnels
 from refimpl.apiserver.kubelets import Location
 from refimpl.apiserver.pki import Pair
+
+if TYPE_CHECKING:
+    # An API server whose kubelets nobody asks for anything starts without it.
+    import httpx
 
 _CONNECT_TIMEOUT = 5.0
 _STREAMS = ("/exec/", "/attach/", "/portForward/")
@@ -31,15 +36,19 @@ class KubeletClient:
     """
 
     def __init__(self, certificate: Pair | None = None) -> None:
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         if certificate is not None:
             context.load_cert_chain(certificate.certificate, certificate.key)
         self._tls = context
-        self._http = httpx.AsyncClient(
-            verify=context, trust_env=False, timeout=httpx.Timeout(_CONNECT_TIMEOUT, read=None)
-        )
+
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        import httpx
+
+        timeout = httpx.Timeout(_CONNECT_TIMEOUT, read=None)
+        return httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=timeout)
 
     async def __call__(self, location: Location, request: Request) -> Response:
         """Asks a kubelet.
@@ -51,6 +60,8 @@ class KubeletClient:
         Raises:
             ApiError: 500 when the kubelet cannot be reached.
         """
+        import httpx
+
         where = f"{_host(location.host)}:{location.port}{location.path}"
         if "upgrade" in request.headers and location.path.startswith(_STREAMS):
             return await self._tunnel(location, f"wss://{where}", request)
@@ -65,7 +76,7 @@ class KubeletClient:
 
     async def _tunnel(self, location: Location, url: str, request: Request) -> Response:
         """Opens a websocket to a kubelet; the answer has status 101 and the tunnel as its body."""
-        protocols = [Subprotocol(name) for name in tunnels.offered(request)]
+        protocols = [Subprotocol(tunnels.inner(name)) for name in tunnels.offered(request)]
         try:
             connection = await connect(
                 url,
@@ -83,16 +94,19 @@ class KubeletClient:
             raise failure(refusal.response.status_code, "", text) from None
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise _unreachable(location, error) from error
-        chosen = connection.subprotocol or ""
+        chosen = tunnels.outer(connection.subprotocol or "")
         return Response(101, tunnels.Tunnel(connection), (("sec-websocket-protocol", chosen),))
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        await self._http.aclose()
+        if "_http" in self.__dict__:
+            await self._http.aclose()
 
 
 async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
     """The body as it comes; a kubelet that dies in the middle ends it."""
+    import httpx
+
     try:
         async for chunk in answer.aiter_bytes():
             yield chunk
@@ -107,6 +121,8 @@ def _host(host: str) -> str:
 
 
 def _unreachable(location: Location, error: Exception) -> ApiError:
+    import httpx
+
     refused = isinstance(error, httpx.ConnectError | ConnectionRefusedError)
     why = "connect: connection refused" if refused else str(error) or "i/o timeout"
     return failure(500, "", f'Get "{location.url}": dial tcp {location.host}:{location.port}: {why}')

@@ -18,7 +18,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 
 Command = Callable[[Sequence[str]], int]
 
@@ -53,6 +52,8 @@ def _find(name: str) -> Command | None:
         module = import_module(f"refimpl.commands.{name.replace('-', '_')}")
         own: Command = module.main
         return own
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=_GROUP, name=name):
         foreign: Command = entry.load()
         return foreign
@@ -60,6 +61,8 @@ def _find(name: str) -> Command | None:
 
 
 def _usage() -> str:
+    from importlib.metadata import entry_points
+
     lines = ["usage: node-contract COMMAND [flags]", "", "commands:"]
     lines += [f"  {name:20}{text}" for name, text in _OWN.items()]
     lines += [f"  {entry.name:20}(from {entry.value.split(':')[0]})" for entry in sorted(entry_points(group=_GROUP))]

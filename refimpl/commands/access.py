@@ -10,9 +10,7 @@ from refimpl.api.http import User
 from refimpl.apiserver import pki
 from refimpl.apiserver.authorization.modes import MODES, NODE_AND_RBAC
 from refimpl.client import kubeconfig
-from refimpl.cluster import PROXY, SCHEDULER, node_user
 from refimpl.commands.service import Refused
-from refimpl.controllers.permissions import CONTROLLER_MANAGER
 
 
 @attrs.frozen
@@ -36,6 +34,10 @@ class Access:
 
 def users(nodes: int) -> dict[str, User]:
     """The components of a cluster by name, and the user that each is."""
+    # The API server needs the flags above, and starts sooner without all the other components.
+    from refimpl.cluster import PROXY, SCHEDULER, node_user
+    from refimpl.controllers.permissions import CONTROLLER_MANAGER
+
     components = {"controller-manager": CONTROLLER_MANAGER, "scheduler": SCHEDULER, "kube-proxy": PROXY}
     return components | {f"node-{number}": node_user(f"node-{number}") for number in range(1, nodes + 1)}
 

@@ -97,6 +97,8 @@ class PeerCertificateWebSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(cast(asyncio.Transport, transport))
+        # The application agrees on a subprotocol; the library would refuse names with a slash, such as port-forward's.
+        setattr(self.conn, "process_subprotocol", lambda _: None)  # noqa: B010
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert() if tls is not None else None
         self.extensions = {"tls": {"client_cert_dict": certificate}} if certificate else {}

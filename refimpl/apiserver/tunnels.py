@@ -23,6 +23,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io", "SPDY/3.1+portforward.k8s.io")
+_INNER: Final = {"SPDY/3.1+portforward.k8s.io": "spdy-3.1+portforward.k8s.io"}
+"""Names on the way to the kubelet, where they differ: a slash must not stand in such a name."""
 
 
 @attrs.define(eq=False)
@@ -78,6 +80,16 @@ def offered(request: Request) -> list[str]:
     if not found:
         raise bad_request(f"unable to upgrade: unsupported protocols {named}; there are {list(PROTOCOLS)}")
     return found
+
+
+def inner(name: str) -> str:
+    """What a subprotocol is called on the way to the kubelet."""
+    return _INNER.get(name, name)
+
+
+def outer(name: str) -> str:
+    """What a subprotocol of the kubelet's is called to the client."""
+    return next((each for each, known in _INNER.items() if known == name), name)
 
 
 async def carry(response: Response, tunnel: Tunnel, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@
     GET  /containerLogs/NAMESPACE/POD/CONTAINER?follow&previous&tailLines&sinceSeconds&sinceTime&timestamps&limitBytes
     GET  /exec/NAMESPACE/POD/CONTAINER?command&input&output&error&tty    websocket, see `streaming`
     GET  /attach/NAMESPACE/POD/CONTAINER?input&output&error&tty          websocket
+    GET  /portForward/NAMESPACE/POD                                      websocket, see `portforward`
     POST /control/OPERATION    only with local control; the body has the operation's arguments
 
 `serving` puts it on the network. Errors are plain text, as in kubelet 1.36 (`server.go`); the API server makes Status
@@ -24,6 +25,7 @@ import msgspec
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response
 from refimpl.clock import Clock, parse_time
+from refimpl.kubelet import portforward
 from refimpl.kubelet.control import Control, NotControllable
 from refimpl.kubelet.runtime.base import LogOptions, Runtime, StartFailure
 from refimpl.kubelet.stats import PodUsage
@@ -81,6 +83,10 @@ class KubeletServer:
             case ["exec" | "attach" as kind, namespace, pod, container]:
                 found = self._running(namespace, pod, container)
                 await self._converse(request, socket, found, attach=kind == "attach")
+            case ["portForward", namespace, pod]:
+                host = self._port_host(namespace, pod)
+                await socket.accept(agreed(request, (portforward.PROTOCOL,)))
+                await portforward.PortForward(socket, host, f"{namespace}/{pod}").run()
             case _:
                 raise Refusal(404, "404 page not found")
 
@@ -94,6 +100,15 @@ class KubeletServer:
             return
         await socket.accept(protocol)
         await converse(session, socket)
+
+    def _port_host(self, namespace: str, name: str) -> str:
+        """Where the ports of a pod are reached: its own address, or this machine for pods that share the node's."""
+        pod = self._find(namespace, name)
+        sandbox = self._node.runtime.sandbox(pod["metadata"]["uid"])
+        if sandbox is None or not sandbox.running:
+            raise Refusal(400, f"unable to forward port because pod is not running: {namespace}/{name}")
+        address = next(iter(sandbox.ips), "")
+        return "127.0.0.1" if not address or address == (pod.get("status") or {}).get("hostIP") else address
 
     def _running(self, namespace: str, pod: str, container: str) -> str:
         """The id of a running container."""

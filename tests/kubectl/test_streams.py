@@ -6,9 +6,12 @@ import fcntl
 import json
 import os
 import select
+import socket
+import socketserver
 import struct
 import subprocess
 import termios
+import threading
 
 import pytest
 
@@ -40,7 +43,7 @@ def pod(kubectl: Kubectl) -> Kubectl:
 
 def speaks_spdy(kubectl: Kubectl) -> bool:
     """Whether this kubectl is older than 1.31."""
-    return int(json.loads(kubectl("version", "--client", "-o", "json"))["clientVersion"]["minor"]) < 31
+    return int(json.loads(kubectl("version", "--client", "-o", "json"))["clientVersion"]["minor"].rstrip("+")) < 31
 
 
 def with_pod(kubectl: Kubectl) -> Kubectl:
@@ -83,6 +86,34 @@ def test_attach_shows_what_a_container_says_from_now_on(pod: Kubectl):
     following.terminate()
     following.communicate()
     assert lines == ["tick\n", "tick\n"]
+
+
+def test_a_port_of_a_pod_is_reached_through_kubectl(pod: Kubectl):
+    class Echo(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"heard " + self.rfile.read())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pod.start("port-forward", "p", f":{server.server_address[1]}") as forwarding:
+            assert forwarding.stdout is not None
+            told = forwarding.stdout.readline()
+            try:
+                port = int(told.partition(":")[2].split()[0])
+                heard = {text: said_to(port, text) for text in (b"a" * 300_000, b"b")}
+            finally:
+                forwarding.terminate()
+        server.shutdown()
+    assert heard == {text: b"heard " + text for text in heard}
+
+
+def said_to(port: int, text: bytes) -> bytes:
+    """What a port of this machine answers to a text."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.read()
 
 
 def test_a_terminal_has_the_size_of_the_user_s(pod: Kubectl):

@@ -255,13 +255,14 @@ class Engine:
         return f"scenario {scenario.name} may take {longest:.0f} s, more than --max-wait {limit:g}"
 
     def _result(self, entry: Entry, judgement: Judgement, seen: AnySeen | None) -> Result:
-        text = ""
+        details = None
         if judgement.verdict is not Verdict.PASS:
-            text = explain(
+            details = explain(
                 judgement,
                 entry.case,
                 self._book,
                 seen=seen,
+                said=self._session.said(entry.case.scenario) if isinstance(self._session, AgentSession) else "",
                 curl=self._session.curl,
                 address=self._session.address,
                 repeat=repeat_line(
@@ -275,7 +276,7 @@ class Engine:
             level=self._book[entry.case.ids[0]].level,
             scenario=entry.case.scenario.name,
             judgement=judgement,
-            explanation=text,
+            details=details,
             known=known.reason if known else "",
         )
 

@@ -73,7 +73,9 @@ def add(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write such a file with everything that is not green, with reasons to fill in",
     )
-    group.addoption("--report-json", type=Path, default=None, metavar="FILE", help="write the results as JSON")
+    for form, name in (("json", "JSON"), ("md", "Markdown"), ("html", "a page of HTML that needs nothing else")):
+        text = f"write the results as {name}"
+        group.addoption(f"--report-{form}", type=Path, default=None, metavar="FILE", help=text)
     group.addoption("--history-out", type=Path, default=None, metavar="FILE", help="write everything that was seen")
     group.addoption(
         "--replay", type=Path, default=None, metavar="FILE", help="judge such a file again; no target needed"

@@ -20,7 +20,7 @@ from conformance.features import FEATURES
 from conformance.interrupt import sigterm_as_ctrl_c
 from conformance.items import CaseItem
 from conformance.replay import ReplayTarget
-from conformance.report import baseline_file, json_file
+from conformance.report import baseline_file, html, json_file, markdown
 from conformance.report.results import Outcome, Result
 from conformance.report.terminal import show
 from conformance.runs import Runs
@@ -227,9 +227,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 
 
 def _write_reports(config: pytest.Config, outcome: Outcome, *, strict: bool) -> None:
-    path: Path | None = config.getoption("--report-json")
-    if path:
-        json_file.write(outcome, path, strict=strict)
+    for form, write in (("json", json_file.write), ("md", markdown.write), ("html", html.write)):
+        path: Path | None = config.getoption(f"--report-{form}")
+        if path:
+            write(outcome, path, strict=strict)
     path = config.getoption("--baseline-out")
     if path:
         empty = baseline_file.write(outcome.reports, config.stash[_TERMS].baseline.entries, path, strict=strict)

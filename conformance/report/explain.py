@@ -1,30 +1,38 @@
-"""The text under a case that is not green: everything needed to understand and to repeat it."""
+"""What stands under a case that is not green, gathered from what it read: see `Explanation`."""
 
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Iterable, Mapping
 
 from conformance.catalogue import Catalogue
 from conformance.judge.agent import AgentSeen
 from conformance.judge.seen import Seen
 from conformance.record.history import Exchange
-from conformance.report.timeline import timeline
+from conformance.report.explanation import Evidence, Explanation, Sentence
+from conformance.report.timeline import rows
 from conformance.scenario import Case
 from conformance.timing import LETTERS
 from conformance.verdict import Finding, Judgement, Verdict
 
 AnySeen = Seen | AgentSeen
 
-_WIDTH = 116
 _REQUESTS = 5
 _BODY = 300
+_LOG = 20
 
 
 def explain(
-    judgement: Judgement, case: Case, book: Catalogue, *, seen: AnySeen | None, curl: str, address: str, repeat: str
-) -> str:
+    judgement: Judgement,
+    case: Case,
+    book: Catalogue,
+    *,
+    seen: AnySeen | None,
+    curl: str,
+    address: str,
+    repeat: str,
+    said: str = "",
+) -> Explanation:
     """The whole explanation of a judgement.
 
     Args:
@@ -35,18 +43,23 @@ def explain(
         curl: options that make curl reach the target.
         address: the target's address.
         repeat: the command line that repeats only this case.
+        said: the end of a node agent's log.
     """
-    lines: list[str] = []
-    for requirement in (book[i] for i in case.ids):
-        head = f"{requirement.id} ({requirement.level}) "
-        lines += textwrap.wrap(head + requirement.text, _WIDTH, subsequent_indent="    ")
-        lines.append(f"    source: {'; '.join(requirement.source)}")
-    for finding in judgement.findings:
-        lines += ["", *_finding(judgement.verdict, finding)]
-    if seen is not None and judgement.verdict is not Verdict.UNSUPPORTED:
-        lines += _evidence(seen, judgement.findings, curl, address)
-    lines += ["", "repeat:  " + repeat]
-    return "\n".join(lines)
+    evidence = Evidence()
+    log: tuple[str, ...] = ()
+    if judgement.verdict is not Verdict.UNSUPPORTED:
+        evidence = Evidence() if seen is None else _evidence(seen, judgement.findings, curl, address)
+        log = tuple(said.splitlines()[-_LOG:])
+    return Explanation(
+        sentences=tuple(
+            Sentence(each.id, each.level, each.text, each.source) for each in (book[name] for name in case.ids)
+        ),
+        verdict=judgement.verdict,
+        findings=judgement.findings,
+        evidence=evidence,
+        log=log,
+        repeat=repeat,
+    )
 
 
 def headline(judgement: Judgement) -> str:
@@ -90,32 +103,21 @@ def shortened(text: str) -> str:
     return text if len(text) <= _BODY else f"{text[:_BODY]}… ({len(text)} characters)"
 
 
-def _finding(verdict: Verdict, finding: Finding) -> list[str]:
-    if not finding.want:
-        return textwrap.wrap(f"{verdict.value}: {finding.got}", _WIDTH, subsequent_indent="    ")
-    pairs = (("want", finding.want), ("got", finding.got))
-    return [
-        line
-        for word, text in pairs
-        for line in textwrap.wrap(text, _WIDTH, initial_indent=f"  {word:<5}", subsequent_indent=" " * 7)
-    ]
-
-
-def _evidence(seen: AnySeen, findings: tuple[Finding, ...], curl: str, address: str) -> list[str]:
+def _evidence(seen: AnySeen, findings: tuple[Finding, ...], curl: str, address: str) -> Evidence:
     about = tuple(dict.fromkeys(name for finding in findings for name in finding.about))
     moments = [finding.at for finding in findings if finding.at is not None]
     at = moments[0] if moments else None
     zero = zero_of(seen)
-    lines = ["", f"timeline of {', '.join(about) or 'the scenario'} (+0 s is {seen.history.wall(zero):%H:%M:%S} UTC):"]
-    lines += timeline(seen.history, about, at, zero)
     requests = [x for x in seen.history.exchanges if _telling(x, about) and (at is None or x.sent <= at)]
-    if requests:
-        lines += ["", "last requests of each kind:"]
-        latest = {(x.method, x.path): x for x in requests}
-        for exchange in sorted(latest.values(), key=lambda x: x.sent)[-_REQUESTS:]:
-            stamp = f"{exchange.sent - zero:+9.2f} s  {exchange.status or 'no answer'}"
-            lines.append(f"{stamp}  {as_curl(exchange, curl, address)}")
-    return lines
+    latest = {(x.method, x.path): x for x in requests}
+    return Evidence(
+        title=f"timeline of {', '.join(about) or 'the scenario'} (+0 s is {seen.history.wall(zero):%H:%M:%S} UTC)",
+        timeline=rows(seen.history, about, at, zero),
+        requests=tuple(
+            f"{exchange.sent - zero:+9.2f} s  {exchange.status or 'no answer'}  {as_curl(exchange, curl, address)}"
+            for exchange in sorted(latest.values(), key=lambda x: x.sent)[-_REQUESTS:]
+        ),
+    )
 
 
 def _telling(exchange: Exchange, about: tuple[str, ...]) -> bool:

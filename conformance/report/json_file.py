@@ -70,4 +70,6 @@ def _case(result: Result) -> dict[str, Any]:
             {"want": f.want, "got": f.got, "at": f.at, "about": list(f.about)} for f in result.judgement.findings
         ],
         "explanation": result.explanation,
+        "repeat": result.details.repeat if result.details else "",
+        "timeline": [[row.seconds, row.text] for row in result.details.evidence.timeline] if result.details else [],
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from conformance.claims import Claim
+from conformance.report.explanation import Explanation
 from conformance.verdict import Judgement, Verdict
 
 _EXERCISED = (Verdict.PASS, Verdict.FAIL, Verdict.WARNING)
@@ -33,7 +34,7 @@ class Result:
         level: of the first of them.
         scenario: what it read.
         judgement: verdict and findings, whatever a baseline makes of them.
-        explanation: the whole text for people: sentence, want, got, timeline, requests, how to repeat.
+        details: everything that is needed to understand it; None for what passed.
         known: why a baseline accepts it; empty when it does not.
     """
 
@@ -42,8 +43,13 @@ class Result:
     level: str
     scenario: str
     judgement: Judgement
-    explanation: str = ""
+    details: Explanation | None = None
     known: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """The whole text for people: sentence, want, got, timeline, requests, how to repeat; empty for what passed."""
+        return "" if self.details is None else self.details.text
 
     @property
     def verdict(self) -> Verdict:

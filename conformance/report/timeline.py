@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import attrs
 
 from conformance.record.history import History, ObjectEvent
 
@@ -13,8 +15,23 @@ _LINES = 40
 _WIDTH = 150
 
 
-def timeline(history: History, about: tuple[str, ...], at: float | None, zero: float) -> list[str]:
-    """What happened to some objects, bounded to the lines around a moment.
+@attrs.frozen
+class Row:
+    """One line of a timeline.
+
+    Attributes:
+        seconds: when; None for a remark.
+        text: what happened.
+        focus: whether it is the last one up to the moment that matters.
+    """
+
+    seconds: float | None
+    text: str
+    focus: bool = False
+
+
+def rows(history: History, about: tuple[str, ...], at: float | None, zero: float) -> tuple[Row, ...]:
+    """What happened to some objects, bounded to what lies around a moment.
 
     Args:
         history: the scenario's part.
@@ -22,16 +39,29 @@ def timeline(history: History, about: tuple[str, ...], at: float | None, zero: f
         at: the moment that matters most; None for the end.
         zero: the moment printed as +0.
     """
-    rows = sorted(_rows(history, about), key=lambda row: row[0])
-    focus = sum(1 for moment, _ in rows if at is None or moment <= at)
-    first = max(0, min(focus - _LINES * 3 // 4, len(rows) - _LINES))
-    shown = rows[first : first + _LINES]
-    lines = [line for moment, text in shown for line in _wrapped(f"{moment - zero:+9.2f} s  {text}")]
+    found = sorted(_rows(history, about), key=lambda row: row[0])
+    focus = sum(1 for moment, _ in found if at is None or moment <= at)
+    first = max(0, min(focus - _LINES * 3 // 4, len(found) - _LINES))
+    shown = [
+        Row(moment - zero, text, focus=at is not None and number == focus)
+        for number, (moment, text) in enumerate(found[first : first + _LINES], first + 1)
+    ]
     if first:
-        lines.insert(0, f"          …  {first} earlier lines")
-    if first + _LINES < len(rows):
-        lines.append(f"          …  {len(rows) - first - _LINES} later lines")
-    return lines
+        shown.insert(0, Row(None, f"{first} earlier lines"))
+    if first + _LINES < len(found):
+        shown.append(Row(None, f"{len(found) - first - _LINES} later lines"))
+    return tuple(shown)
+
+
+def lines(timeline: Iterable[Row]) -> list[str]:
+    """A timeline as text."""
+    return [
+        line
+        for row in timeline
+        for line in (
+            [f"          …  {row.text}"] if row.seconds is None else _wrapped(f"{row.seconds:+9.2f} s  {row.text}")
+        )
+    ]
 
 
 def _rows(history: History, about: tuple[str, ...]) -> Iterator[tuple[float, str]]:

@@ -214,7 +214,10 @@ VOLUMEATTACHMENTS = _cluster("storage.k8s.io", "v1", "VolumeAttachment", "volume
 TABLE: Final[tuple[Resource, ...]] = tuple(row for row in list(globals().values()) if isinstance(row, Resource))
 """Every row, in the order above: core first, then the groups as listed."""
 
-_BY_PATH: Final = {(row.group, row.version, row.plural): row for row in TABLE}
+OLDER: Final[tuple[Resource, ...]] = (attrs.evolve(PODDISRUPTIONBUDGETS, version="v1beta1"),)
+"""Versions that release 1.36 serves no more and components of older releases ask for; served where that is chosen."""
+
+_BY_PATH: Final = {(row.group, row.version, row.plural): row for row in (*TABLE, *OLDER)}
 _BY_KIND: Final = {(row.api_version, row.kind): row for row in TABLE}
 
 

@@ -235,4 +235,8 @@ def load() -> Schema:
 @cache
 def of_kind(api_version: str, kind: str) -> Struct | None:
     """The type of objects with this `apiVersion` and `kind`, or None."""
-    return load().kind(api_version, kind)
+    return load().kind(_SAME_AS.get(api_version, api_version), kind)
+
+
+_SAME_AS: Final = {"policy/v1beta1": "policy/v1"}
+"""Older versions whose types are those of a newer one."""

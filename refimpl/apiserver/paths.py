@@ -14,10 +14,10 @@ from functools import lru_cache
 import attrs
 
 from refimpl.api.errors import ApiError, bad_request, failure
-from refimpl.api.resources import NAMESPACES, TABLE, Resource, by_path
+from refimpl.api.resources import NAMESPACES, OLDER, TABLE, Resource, by_path
 
 _GROUPS = frozenset(row.group for row in TABLE)
-_GROUP_VERSIONS = frozenset((row.group, row.version) for row in TABLE)
+_GROUP_VERSIONS = frozenset((row.group, row.version) for row in (*TABLE, *OLDER))
 _NAMESPACE_SUBRESOURCES = frozenset(NAMESPACES.subresources)
 
 _KEPT_PATH = 512

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.api.resources import NODES, TABLE, Resource
+from refimpl.api.resources import NODES, OLDER, TABLE, Resource
 from refimpl.apiserver import encoding
 from refimpl.apiserver.broadcast import Broadcaster
 from refimpl.apiserver.cache import Change, Entry, Key, ResourceCache
@@ -85,7 +85,7 @@ class Registry:
                 place = row.qualified_plural if place in self._by_place else place
                 home = _Home(row, place, tuple(strategies(row).fields.items()))
                 self._by_place[place] = self._homes[row] = home
-        for row in TABLE:
+        for row in (*TABLE, *OLDER):
             kept_as = strategies(row).stored_as
             if kept_as is not None:
                 self._homes[row] = self._homes[kept_as]

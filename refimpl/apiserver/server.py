@@ -8,7 +8,7 @@ import attrs
 
 from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
-from refimpl.api.resources import Resource
+from refimpl.api.resources import OLDER, TABLE, Resource
 from refimpl.apiserver import (
     authentication,
     authorization,
@@ -77,7 +77,9 @@ class ApiServer:
         self._settings = settings
         self.health = health.Health()
         self.metrics = metrics.Metrics(self.registry)
-        discovery = Discovery(other_paths=(*health.PATHS, *metrics.PATHS, *openapi.PATHS))
+        older = settings.older_rows()
+        self._hidden = frozenset(OLDER) - frozenset(older)
+        discovery = Discovery((*TABLE, *older), other_paths=(*health.PATHS, *metrics.PATHS, *openapi.PATHS))
         self._pages = (self.health.page, self.metrics.page, discovery.page, OpenApi().page, *pages)
         self._strategies = strategies
 
@@ -145,10 +147,13 @@ class ApiServer:
     def _target(self, request: Request) -> Target | None:
         """What the URL names; that nothing of that name is served is only for those to know who might ask for it."""
         try:
-            return paths.parse(request.path)
+            target = paths.parse(request.path)
+            if target is not None and target.resource in self._hidden:
+                raise paths.unknown_resource()
         except ApiError:
             authorization.check(self.security.authorizers, request, None, watch=False)
             raise
+        return target
 
     def _call(self, request: Request, target: Target, warnings: list[str]) -> Call:
         strategy = self._strategies(target.resource)

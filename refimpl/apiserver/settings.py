@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from refimpl.api.resources import OLDER, Resource
+
 
 @attrs.frozen
 class Settings:
@@ -18,6 +20,7 @@ class Settings:
         protect_storage: give claims and volumes the finalizer that keeps them while they are in use. Something has to
             lift it again; no controller of the reference does, so it is off.
         disable_admission_plugins: names of admission plug-ins to leave out, such as `NodeRestriction`.
+        runtime_config: older API versions to serve beside those of release 1.36, such as `policy/v1beta1=true`.
         etcd_compaction_interval: seconds of history that the store always keeps, and between two compactions of it.
     """
 
@@ -34,8 +37,27 @@ class Settings:
     )
     protect_storage: bool = False
     disable_admission_plugins: tuple[str, ...] = ()
+    runtime_config: tuple[str, ...] = ()
     etcd_compaction_interval: float = 300.0
 
+    def older_rows(self) -> tuple[Resource, ...]:
+        """The rows that `runtime_config` turns on.
+
+        Raises:
+            ValueError: there is no such version to be chosen.
+        """
+        chosen = set()
+        for entry in self.runtime_config:
+            version, _, wanted = entry.partition("=")
+            if version not in _OLDER_VERSIONS or wanted not in {"", "true", "false"}:
+                known = ", ".join(f"{name}=true" for name in _OLDER_VERSIONS)
+                raise ValueError(f"no API version to choose by {entry!r}; there is {known}")
+            if wanted != "false":
+                chosen.add(version)
+        return tuple(row for row in OLDER if row.api_version in chosen)
+
+
+_OLDER_VERSIONS = tuple(dict.fromkeys(row.api_version for row in OLDER))
 
 DEFAULTS = Settings()
 """The flags' defaults."""

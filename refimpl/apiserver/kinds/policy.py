@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from refimpl.api.errors import Cause, Object
+from refimpl.api.resources import PODDISRUPTIONBUDGETS, Resource
 from refimpl.apiserver.kinds import causes, internal, labelselectors, printing
 from refimpl.apiserver.kinds.kind import Kind, keep
 from refimpl.apiserver.kinds.workloads import rules
@@ -62,6 +63,16 @@ class PodDisruptionBudgets(Kind):
     def status_change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
         """See `Kind`."""
         return rules.not_negative_causes(new.get("status") or {}, "status", *_COUNTS)
+
+
+class OlderPodDisruptionBudgets(PodDisruptionBudgets):
+    """Behaviour of policy/v1beta1 PodDisruptionBudget, a view under another version."""
+
+    stored_as: ClassVar[Resource | None] = PODDISRUPTIONBUDGETS
+
+    def to_stored(self, obj: Object) -> Object:
+        """See `Strategy`."""
+        return {**obj, "apiVersion": PODDISRUPTIONBUDGETS.api_version}
 
 
 def spec_causes(spec: Object) -> Iterable[Cause]:

@@ -69,6 +69,7 @@ def _table() -> Mapping[Resource, Strategy]:
         rows.NETWORKPOLICIES: networking.NetworkPolicies(),
         rows.RUNTIMECLASSES: scheduling.RuntimeClasses(),
         rows.PODDISRUPTIONBUDGETS: policy.PodDisruptionBudgets(),
+        **dict.fromkeys(rows.OLDER, policy.OlderPodDisruptionBudgets()),
         rows.CLUSTERROLEBINDINGS: bindings,
         rows.CLUSTERROLES: roles,
         rows.ROLEBINDINGS: bindings,

@@ -104,6 +104,10 @@ def _store(text: str) -> Store:
 
 def _settings(options: argparse.Namespace) -> Settings:
     settings = from_flags(Settings, options)
+    try:
+        settings.older_rows()
+    except ValueError as wrong:
+        raise Refused(f"--runtime-config: {wrong}") from None
     for name in settings.disable_admission_plugins:
         if name not in PLUGINS:
             raise Refused(f"--disable-admission-plugins: no plug-in {name!r}; there are {', '.join(PLUGINS)}")

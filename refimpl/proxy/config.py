@@ -18,7 +18,7 @@ class ProxyConfig:
         proxy_mode: what carries connections; userspace, sockets of this process.
         min_sync_period: seconds between two changes of the rules, at least.
         sync_period: seconds after which the rules are put in force anew although nothing changed.
-        use_endpoints: read Endpoints instead of EndpointSlices, as before 1.19.
+        use_endpoints: read Endpoints, as before 1.19, although the master serves EndpointSlices.
         nodeport_addresses: address on which node ports listen; empty means all of the machine.
         cluster_ip_device: network device that gets the addresses of Services, e.g. lo; needs root. Without one,
             Services whose address is not this machine's are reached through free ports on 127.0.0.1, see /proxyz.

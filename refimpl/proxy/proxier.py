@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from refimpl.api.errors import Object
+from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES
 from refimpl.client.client import Client
 from refimpl.client.informer import Informer
@@ -20,6 +20,22 @@ from refimpl.proxy.config import ProxyConfig
 from refimpl.proxy.dataplane import DataPlane
 from refimpl.proxy.endpoints import EndpointTable
 from refimpl.proxy.health import Health
+
+
+async def serves_slices(client: Client) -> bool:
+    """Whether the master serves EndpointSlices as this proxy reads them (`discovery.k8s.io/v1`, 1.21 and newer).
+
+    Raises:
+        ApiError: they may not be listed.
+        Unreachable: the master did not answer.
+    """
+    try:
+        await client.list(ENDPOINTSLICES, label_selector=rules.SELECTOR)
+    except ApiError as error:
+        if error.code == 404:
+            return False
+        raise
+    return True
 
 
 class Proxier:

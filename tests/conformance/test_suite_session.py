@@ -115,10 +115,7 @@ def test_one_seed_gives_one_history_byte_for_byte():
 def test_settings_reach_target_and_suite_alike():
     report = run(ReferenceTarget({"node_monitor_grace_period": 16}), ["M-HB-03"])
     assert report.timing["node_monitor_grace_period"] == 16
-    assert verdicts(report) == {
-        "test_silence_turns_ready_unknown_in_time_and_not_early": Verdict.PASS,
-        "test_a_node_without_lease_is_given_up_within_two_passes": Verdict.PASS,
-    }
+    assert report.counts() == {Verdict.PASS: len(report.results)}
 
 
 # What becomes of cases

@@ -11,6 +11,8 @@ from conformance.judge.agent import AgentSeen, sent_body
 from conformance.record.history import Exchange, Object
 from conformance.verdict import NotExercised
 
+_AT_ONCE = 0.05
+
 NODES = "/api/v1/nodes"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 WRITES = "POST|PUT|PATCH|DELETE"
@@ -75,6 +77,22 @@ def renewals(seen: AgentSeen) -> Exchanges:
 def since(exchanges: Iterable[Exchange], at: float, until: float = float("inf")) -> Exchanges:
     """Those sent between two moments."""
     return tuple(x for x in exchanges if at <= x.sent <= until)
+
+
+def tries(asked: Iterable[Exchange]) -> tuple[Exchange, ...]:
+    """Requests without those that an HTTP client repeats by itself, at once, when its connection broke.
+
+    Go's client does so on connections that were used before, Python's on all: neither is a decision of the agent.
+    """
+    found: list[Exchange] = []
+    for each in asked:
+        before = found[-1] if found else None
+        again = before is not None and not before.status and each.connection != before.connection
+        if again and before is not None and each.sent - before.answered < _AT_ONCE:
+            found[-1] = each
+        else:
+            found.append(each)
+    return tuple(found)
 
 
 def bursts(exchanges: Iterable[Exchange], apart: float) -> list[list[Exchange]]:

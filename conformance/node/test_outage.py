@@ -105,7 +105,7 @@ def test_a_runtime_is_not_missed_for_long_after_a_pause(seen: AgentSeen) -> Iter
 def test_tries_at_the_lease_back_off(seen: AgentSeen) -> Iterator[Violation]:
     seen.needs("has_lease")
     for begin, healed in _outages(seen):
-        tries = wire.since(seen.requests("GET", seen.lease_path()), begin, healed)
+        tries = wire.tries(wire.since(seen.requests("GET", seen.lease_path()), begin, healed))
         if not tries:
             raise NotExercised("the agent did not ask for its Lease during the outage", about=seen.node_name)
         for number, (before, after) in enumerate(pairwise(tries), 1):

@@ -161,7 +161,7 @@ class Kubelet:
     async def _follow_pods(self) -> None:
         """Follows the pods of this node; what the API does not know is stopped once the API was read."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.pods.run(), name=f"kubelet {self.name} pods informer")
+            group.create_task(self._read_pods(), name=f"kubelet {self.name} pods informer")
             if self.static_pods is not None:
                 # Mirrors know since when a pod runs; but a master that is away keeps no static pod from starting.
                 with contextlib.suppress(TimeoutError):
@@ -171,6 +171,14 @@ class Kubelet:
                 group.create_task(self.static_pods.run(), name=f"kubelet {self.name} static pods")
             await self.pods.synced.wait()
             self.manager.clean_up()
+
+    async def _read_pods(self) -> None:
+        """Reads pods once the node is known as the API has it: admission must not go by an older one.
+
+        Source: kubelet 1.36 `config/apiserver.go`, `NewSourceApiserver`.
+        """
+        await self.nodes.synced.wait()
+        await self.pods.run()
 
     @property
     def control(self) -> Control | None:

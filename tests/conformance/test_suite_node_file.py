@@ -120,6 +120,7 @@ def test_a_real_kubelet_gets_its_timings_and_no_guards_by_file(tmp_path: Path) -
     assert (old["nodeLeaseDurationSeconds"], old["nodeStatusUpdateFrequency"]) == (8, "2s")
     assert "failCgroupV1" not in old
     assert new["failCgroupV1"] is False
+    assert new["staticPodPath"] == str(tmp_path)
     whole = kubelet.real_kubelet(Path("/usr/bin/kubelet"), "v1.26.0", ("--fail-swap-on=false",), settings)
     assert "--container-runtime=remote" in whole.command
     assert whole.command[-1] == "--fail-swap-on=false"

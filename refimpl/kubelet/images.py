@@ -1,7 +1,7 @@
 """Container images: whether a container's image can be had at all.
 
-Neither runtime of the reference pulls anything: an image is on the node already, unless its registry is below
-`.invalid`, a domain that never resolves (RFC 6761), so that it cannot be pulled.
+Only the Docker runtime pulls images, and says itself what it cannot have. For the others an image is on the node
+already, unless its registry is below `.invalid`, a domain that never resolves (RFC 6761), so that it cannot be pulled.
 
 Source: kubelet 1.36 `images/image_manager.go` (`EnsureImageExists`).
 """

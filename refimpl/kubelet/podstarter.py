@@ -21,6 +21,11 @@ _PULL_FAILED: Final = ("ErrImagePull", "RegistryUnavailable", "SignatureValidati
 _PULL_BACKOFF_SHOWN_AFTER: Final = 1.0
 
 
+def _had(image: str, *, pulled: bool) -> str:
+    """How an image came to be on the node."""
+    return f'Successfully pulled image "{image}"' if pulled else f'Container image "{image}" already present on machine'
+
+
 class Starter:
     """Starts containers.
 
@@ -55,7 +60,7 @@ class Starter:
         record.waiting.pop(name, None)
         record.pulls.pop(name, None)
         image = start.spec.get("image", "")
-        self._event(record, name, "Normal", "Pulled", f'Container image "{image}" already present on machine')
+        self._event(record, name, "Normal", "Pulled", _had(image, pulled=run.pulled))
         self._event(record, name, "Normal", "Created", f"Created container: {name}")
         self._event(record, name, "Normal", "Started", f"Started container {name}")
         await self._after_start(record, start.spec, run)

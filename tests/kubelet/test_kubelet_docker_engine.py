@@ -225,7 +225,8 @@ async def test_pull_policies(tmp_path: Path):
         engine.pulls.clear()
         await runtime.start_container(POD, {"name": "a", "image": "there", "imagePullPolicy": "IfNotPresent"}, 0, {})
         assert engine.pulls == []
-        await runtime.start_container(POD, {"name": "b", "image": "there", "imagePullPolicy": "Always"}, 0, {})
+        always = {"name": "b", "image": "there", "imagePullPolicy": "Always"}
+        assert (await runtime.start_container(POD, always, 0, {})).pulled
         assert engine.pulls == [{"fromImage": "there", "tag": "latest"}]
         engine.pull_answer = '{"status":"Pulling"}\n{"error":"unauthorized"}\n'
         with pytest.raises(StartFailure, match="unauthorized") as failed:

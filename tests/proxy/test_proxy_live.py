@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import shutil
 import urllib.request
 
 import pytest
@@ -216,3 +218,33 @@ async def test_a_proxy_that_does_not_keep_up_is_not_healthy(clock: Clock):
     health.queued()
     await asyncio.sleep(21)
     assert health.healthz()[0] == 503
+
+
+def can_have_addresses() -> str:
+    """Why the loopback device cannot get addresses here; empty when it can."""
+    return "" if os.geteuid() == 0 and shutil.which("ip") else "needs root and the ip command"
+
+
+@pytest.mark.live
+@pytest.mark.timeout(30)
+@pytest.mark.skipif(bool(can_have_addresses()), reason=can_have_addresses() or "-")
+async def test_a_device_gets_the_addresses_of_services_and_loses_them_again():
+    clock = Clock()
+    config = ProxyConfig(min_sync_period=0.05, cluster_ip_device="lo")
+    plane = UserspaceDataPlane(clock, config)
+    one, first = await backend(b"one")
+    two, second = await backend(b"two")
+    async with one, two, proxy(clock, plane, config) as (client, _):
+        await client.create(SERVICES, service(sessionAffinity="ClientIP"), namespace="default")
+        for number, port in enumerate((first, second)):
+            await client.create(ENDPOINTSLICES, a_slice(port, name=f"s-{number}"), namespace="default")
+        (front,) = await settled(plane, lambda found: found and len(found[0]["endpoints"]) == 2)
+        assert front["listens"] == f"{IP}:80"
+        assert len({await ask(front["listens"]) for _ in range(4)}) == 1
+        for number in range(2):
+            await client.delete(ENDPOINTSLICES, f"s-{number}", namespace="default")
+        await settled(plane, lambda found: not found)
+        with pytest.raises(ConnectionRefusedError):
+            await ask(f"{IP}:80")
+    addresses = await asyncio.create_subprocess_exec("ip", "addr", "show", "lo", stdout=asyncio.subprocess.PIPE)
+    assert IP.encode() not in (await addresses.communicate())[0]

@@ -86,6 +86,7 @@ class Container:
         exit_code: of its main process, 128 plus the signal's number where one ended it.
         reason: why it ended, where the runtime knows better than `Completed` or `Error`: `OOMKilled`.
         message: details of the end.
+        pulled: whether its image was fetched for it; told by who started it, not remembered.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Container:
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    pulled: bool = False
 
     @property
     def running(self) -> bool:

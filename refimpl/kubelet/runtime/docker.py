@@ -163,7 +163,7 @@ class DockerRuntime:
     async def start_container(self, pod: Object, spec: Object, attempt: int, env: Mapping[str, str]) -> Container:
         """See `Runtime`: what Docker made but could not start is a run that ended, `ContainerCannotRun`."""
         part = self._table.pods[podspec.uid_of(pod)]
-        await self._images.ensure(spec.get("image", ""), spec.get("imagePullPolicy") or "IfNotPresent")
+        pulled = await self._images.ensure(spec.get("image", ""), spec.get("imagePullPolicy") or "IfNotPresent")
         volumes = self._volumes(part.facts.uid)
         body = dockerspec.container_body(pod, spec, attempt, env, self._node, part.id, volumes)
         try:
@@ -181,7 +181,7 @@ class DockerRuntime:
         if run is None:
             raise StartFailure("RunContainerError", refused.message if refused else "the container did not start")
         await self._forget_old_runs(part, spec["name"])
-        return run
+        return attrs.evolve(run, pulled=pulled)
 
     async def signal(self, container_id: str, signal: Signal) -> None:
         """See `Runtime`."""

@@ -36,8 +36,8 @@ class DockerImages:
         if ordered != self.listed:
             self.listed = ordered
 
-    async def ensure(self, image: str, policy: str) -> None:
-        """Sees to it that an image is on the node, by the pull policy.
+    async def ensure(self, image: str, policy: str) -> bool:
+        """Sees to it that an image is on the node, by the pull policy; whether it was pulled.
 
         Args:
             image: as in the pod's spec.
@@ -49,13 +49,14 @@ class DockerImages:
         """
         present = policy != "Always" and await self._is_present(image)
         if present:
-            return
+            return False
         if policy == "Never":
             raise StartFailure(
                 "ErrImageNeverPull", f'Container image "{image}" is not present with pull policy of Never'
             )
         await self._pull(image)
         await self.refresh()
+        return True
 
     async def make_pause(self) -> None:
         """Makes the image of sandboxes, unless it is there.

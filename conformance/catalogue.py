@@ -65,9 +65,15 @@ class Requirement:
 
 @attrs.frozen
 class Catalogue:
-    """All requirements by id, in the order of the files."""
+    """All requirements by id, in the order of the files.
+
+    Attributes:
+        requirements: by id.
+        titles: of the groups, by name.
+    """
 
     requirements: Mapping[str, Requirement]
+    titles: Mapping[str, str] = attrs.field(factory=dict)
 
     def __getitem__(self, requirement_id: str) -> Requirement:
         return self.requirements[requirement_id]
@@ -104,14 +110,16 @@ def parse(texts: Mapping[str, str]) -> Catalogue:
         CatalogueError: an entry is malformed or an id occurs twice.
     """
     found: dict[str, Requirement] = {}
+    titles: dict[str, str] = {}
     defects: list[str] = []
     for group, text in texts.items():
         try:
-            entries = tomllib.loads(text).get("requirement", [])
+            document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             defects.append(f"{group}.toml: {error}")
             continue
-        for entry in entries:
+        titles[group] = document.get("title", group)
+        for entry in document.get("requirement", []):
             wrong = _defects(entry)
             name = f"{group}.toml: {entry.get('id', 'entry without id')}"
             if not wrong and entry["id"] in found:
@@ -122,7 +130,7 @@ def parse(texts: Mapping[str, str]) -> Catalogue:
                 found[entry["id"]] = _requirement(entry, group)
     if defects:
         raise CatalogueError("\n".join(defects))
-    return Catalogue(found)
+    return Catalogue(found, titles)
 
 
 def _requirement(entry: Mapping[str, Any], group: str) -> Requirement:

@@ -16,6 +16,8 @@ from refimpl.commands.joining import add_kubeconfig_flags, join, wait_for_master
 from refimpl.commands.service import Refused, add_common_flags, announce, serve
 from refimpl.proxy import Proxier, ProxyConfig
 from refimpl.proxy.config import MODES
+from refimpl.proxy.dataplane import DataPlane
+from refimpl.proxy.iptables import IptablesDataPlane, IptablesFailed
 from refimpl.proxy.proxier import serves_slices
 from refimpl.proxy.serving import ProxyServers
 from refimpl.proxy.userspace import UserspaceDataPlane
@@ -37,14 +39,22 @@ def main(arguments: Sequence[str]) -> int:
             version = await wait_for_master(client)
             if not config.use_endpoints and not await serves_slices(client):
                 config = attrs.evolve(config, use_endpoints=True)
-            plane = UserspaceDataPlane(clock, config)
+            plane = data_plane(clock, config)
             node = config.hostname_override or socket.gethostname().lower()
             proxier = Proxier(client, clock, config, node, plane)
             servers = ProxyServers(clock, proxier.health, plane, config.proxy_mode, config.healthz_bind_address)
             where = await servers.open()
             announce(f"kube-proxy of {node} joined {version}, health at {where or 'nowhere'}")
-            async with asyncio.TaskGroup() as group:
-                group.create_task(servers.run(), name="proxy health")
-                group.create_task(proxier.run(), name="proxy")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(servers.run(), name="proxy health")
+                    group.create_task(proxier.run(), name="proxy")
+            except* IptablesFailed as failed:
+                raise Refused(str(failed.exceptions[0])) from None
 
     return serve("kube-proxy", service, options)
+
+
+def data_plane(clock: Clock, config: ProxyConfig) -> DataPlane:
+    """What carries connections in the configured mode."""
+    return IptablesDataPlane() if config.proxy_mode == "iptables" else UserspaceDataPlane(clock, config)

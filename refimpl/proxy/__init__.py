@@ -3,7 +3,7 @@
 endpoints   which pods are behind a port of a Service, from EndpointSlices or Endpoints
 rules       the pure decision: Services and endpoints -> rules
 balancer    which endpoint the next connection gets
-dataplane   rules in force: sockets of this process (`userspace`), or none at all (`simulated`)
+dataplane   rules in force: sockets of this process (`userspace`), the kernel (`iptables`), or none at all
 proxier     the loop that keeps the rules what the API says
 health      what load balancers and people ask
 """

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-MODES: Final = ("userspace",)
+MODES: Final = ("userspace", "iptables")
 
 
 @attrs.frozen(kw_only=True)
@@ -15,7 +15,7 @@ class ProxyConfig:
 
     Attributes:
         hostname_override: name of the node; empty means the machine's name.
-        proxy_mode: what carries connections; userspace, sockets of this process.
+        proxy_mode: what carries connections; userspace, sockets of this process, or iptables, the kernel (root).
         min_sync_period: seconds between two changes of the rules, at least.
         sync_period: seconds after which the rules are put in force anew although nothing changed.
         use_endpoints: read Endpoints, as before 1.19, although the master serves EndpointSlices.

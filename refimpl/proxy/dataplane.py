@@ -1,4 +1,4 @@
-"""Rules in force. `SimulatedDataPlane` is for virtual clusters; `userspace` has the one with sockets."""
+"""Rules in force. `SimulatedDataPlane` is for virtual clusters; see also `userspace`, `iptables`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DataPlane(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Takes all rules back."""
+        """Takes all rules back, unless they can do without the proxy."""
         ...
 
     def listing(self) -> list[dict[str, object]]:

@@ -126,7 +126,8 @@ def test_the_agents_port_is_advertised(seen: AgentSeen) -> None:
 @judges("N-ID-10", reads=agent_foreign_edits)
 def test_the_pod_cidr_is_consumed(seen: AgentSeen) -> Iterator[Violation]:
     for each in wire.node_writes(seen):
-        if each.method in ("POST", "PATCH") and "podCIDR" in each.request:
+        spec = (sent_body(each) or {}).get("spec") or {}
+        if each.method in ("POST", "PATCH") and (spec.get("podCIDR") or spec.get("podCIDRs")):
             yield Violation(want="no podCIDR written", got=each.method, at=each.sent, about=seen.node_name)
     if seen.facts.minor < ALWAYS_TOLD:
         return

@@ -51,6 +51,7 @@ async def test_an_agent_is_started_killed_and_nothing_is_left(tmp_path: Path) ->
     async with Leash(folder) as leash:
         await leash.start(["sh", "-c", ORPHAN.format(folder)])
         orphan = int(await appears(folder / "orphan"))
+        await until(lambda: os.getsid(orphan) == orphan)
         assert leash.alive
         await leash.end(kill=True)
         assert (leash.alive, leash.code) == (False, -signal.SIGKILL)

@@ -10,7 +10,7 @@ from conformance.driver import AgentOptions
 from conformance.target import TargetError
 from conformance.verdict import Unsupported
 from fixtures.agents import kubelet, nodefile
-from fixtures.agents.command import CommandDriver
+from fixtures.agents.command import CommandDriver, Ports
 from fixtures.agents.leash import Leash
 from fixtures.agents.master import Access, LiveMaster
 from fixtures.agents.nodefile import AgentKind
@@ -62,7 +62,7 @@ def kind(tmp_path: Path, text: str = FILE) -> AgentKind:
 
 def driver(tmp_path: Path, of: AgentKind) -> tuple[CommandDriver, Started]:
     leash = Started(tmp_path)
-    return CommandDriver(of, NoMaster(), leash), leash
+    return CommandDriver(of, NoMaster(), leash, Ports()), leash
 
 
 def test_a_file_says_what_an_agent_is(tmp_path: Path) -> None:

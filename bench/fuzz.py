@@ -45,13 +45,15 @@ class Findings:
 
     Attributes:
         answers: by status.
-        broken: requests that got a 5xx.
+        deliberate: answers of 5xx that the original gives too, by their text.
+        broken: requests that got another 5xx.
         hung_up: requests without any answer.
         stuck: connections with neither answer nor end.
         memory: bytes after each round, everything deleted.
     """
 
     answers: Counter[int] = attrs.field(factory=Counter)
+    deliberate: Counter[str] = attrs.field(factory=Counter)
     broken: list[str] = attrs.field(factory=list)
     hung_up: list[str] = attrs.field(factory=list)
     stuck: list[str] = attrs.field(factory=list)
@@ -104,6 +106,8 @@ class Lane:
         self._findings.answers[answer.status] += 1
         if hostile.is_broken(answer.status, answer.body):
             self._findings.broken.append(f"{answer.status} {answer.body[:300]!r}: {_brief(request)}")
+        elif answer.status >= 500:
+            self._findings.deliberate[hostile.deliberate(answer.body) or str(answer.status)] += 1
 
 
 class Fuzzer:
@@ -221,6 +225,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         findings = fuzz(options.requests, options.seed, options.watches, Path(directory))
     print(f"{findings.answers.total()} answers: {dict(sorted(findings.answers.items()))}")
+    print(f"5xx as the original gives them: {dict(findings.deliberate.most_common())}")
     memory = ", ".join(f"{size / 2**20:.0f}" for size in findings.memory)
     print(f"memory after each round, MiB: {memory}; {findings.growth:.2f} times that after the third")
     for title, found in (("5xx", findings.broken), ("no answer", findings.hung_up), ("stuck", findings.stuck)):

@@ -141,4 +141,9 @@ def wire(request: Request) -> tuple[str, str]:
 
 def is_broken(status: int, body: bytes) -> bool:
     """Whether an answer says that the server is at fault, where the original's would not."""
-    return status >= 500 and status != 504 and not any(words.encode() in body for words in DELIBERATE)
+    return status >= 500 and status != 504 and not deliberate(body)
+
+
+def deliberate(body: bytes) -> str:
+    """By which text the original's answer of 500 is known; empty for none."""
+    return next((words for words in DELIBERATE if words.encode() in body), "")

@@ -324,7 +324,7 @@ class Connection(asyncio.Protocol):
     def _head(self, response: Response, waiting: _Waiting, about_body: bytes) -> bytes:
         """Everything before the body."""
         self._closing = self._closing or not waiting.keep_alive
-        ours = b"".join([b"%b: %b\r\n" % pair for pair in self._server_state.default_headers])
+        ours = httptext.lines(tuple(self._server_state.default_headers))
         end = b"connection: close\r\n\r\n" if self._closing else b"\r\n"
         return httptext.head(response.status, response.headers) + ours + about_body + end
 

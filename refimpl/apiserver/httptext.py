@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, unquote
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _KEPT_TARGET = 512
-"""Bytes of the longest target whose reading is remembered: nodes ask for the same few things again and again."""
+"""Bytes of the longest target whose reading is remembered, if it has no parameters: nodes ask for the same few things
+again and again."""
 
 Query = tuple[tuple[str, str], ...]
 
@@ -25,7 +26,7 @@ def target(raw: bytes) -> tuple[str, Query]:
     Raises:
         BadTarget: it is no path, or has a broken escape.
     """
-    return _remembered(raw) if len(raw) <= _KEPT_TARGET else _read(raw)
+    return _remembered(raw) if len(raw) <= _KEPT_TARGET and b"?" not in raw else _read(raw)
 
 
 def _read(raw: bytes) -> tuple[str, Query]:
@@ -62,6 +63,12 @@ def head(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
         phrase = ""
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join(lines).encode(errors="replace") + b"\r\n"
+
+
+@lru_cache(maxsize=8)
+def lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Headers that are bytes already (the date)."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
 def plain(status: int) -> bytes:

@@ -90,7 +90,7 @@ def _parse(path: str) -> Target | None:
     return _resolve(group, version, rest[1:] if watch else rest, watch=watch)
 
 
-_remembered = lru_cache(maxsize=65536)(_parse)
+_remembered = lru_cache(maxsize=16384)(_parse)
 
 
 def _resolve(group: str, version: str, parts: Sequence[str], *, watch: bool) -> Target:

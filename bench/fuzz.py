@@ -36,7 +36,7 @@ LANES = 4
 PATIENCE = 30.0
 """Seconds within which every request is answered."""
 TOLERATED_GROWTH = 1.1
-"""Memory at the end over that after the third round."""
+"""Memory at the end over that after half of the rounds, when what is built on first use has been built."""
 
 
 @attrs.define
@@ -61,8 +61,8 @@ class Findings:
 
     @property
     def growth(self) -> float:
-        """Memory at the end over that after the third round."""
-        return self.memory[-1] / self.memory[min(2, len(self.memory) - 1)] if self.memory else 1.0
+        """Memory at the end over that after half of the rounds."""
+        return self.memory[-1] / self.memory[len(self.memory) // 2] if self.memory else 1.0
 
     @property
     def at_a_loss(self) -> bool:
@@ -227,7 +227,7 @@ def main() -> int:
     print(f"{findings.answers.total()} answers: {dict(sorted(findings.answers.items()))}")
     print(f"5xx as the original gives them: {dict(findings.deliberate.most_common())}")
     memory = ", ".join(f"{size / 2**20:.0f}" for size in findings.memory)
-    print(f"memory after each round, MiB: {memory}; {findings.growth:.2f} times that after the third")
+    print(f"memory after each round, MiB: {memory}; {findings.growth:.2f} times that after half of them")
     for title, found in (("5xx", findings.broken), ("no answer", findings.hung_up), ("stuck", findings.stuck)):
         print(f"{title}: {len(found)}")
         for line in found[:20]:

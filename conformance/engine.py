@@ -165,7 +165,9 @@ class Engine:
         self._runner.run(self._session.open(scenarios, self._needed(entries)))
         hazards = self._runner.run(self._session.hazards())
         left_out = [scenario.name for scenario in scenarios if self._too_long(scenario)]
-        return plan(self._session, entries, left_out, hazards)
+        sought = ", ".join(feature.name for feature in self._needed(entries) if feature.canary)
+        notes = [f"beside them a canary, one node with a pod or workload each, looks for {sought}"] if sought else []
+        return plan(self._session, entries, left_out, [*notes, *hazards])
 
     def announcement(self) -> str:
         """What has begun, in one line: the run can be cleaned up by its id even if this process dies."""

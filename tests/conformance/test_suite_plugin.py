@@ -277,6 +277,7 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(session: pytest.Pyteste
     result.stdout.fnmatch_lines(
         ["target http://reference.invalid (v1.*", "*5 s  quiet (6 cases): Registers a node.", "*up to 5 s*"]
     )
+    assert "canary" not in result.stdout.str()
     assert result.ret == 0
     assert "run-id" not in result.stdout.str()
 

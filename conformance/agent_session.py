@@ -138,6 +138,8 @@ class AgentSession:
             self._said[scenario.name] = await rig.driver.logs()
 
     def _missing(self, scenario: Scenario) -> list[str]:
+        if "only_watched" in self.facts.abilities and not scenario.only_watches:
+            return ["a way to start the agent"]
         return [ability for ability in scenario.abilities if ability not in self.facts.abilities]
 
     async def _play(self, scenario: Scenario) -> AgentSeen:
@@ -146,7 +148,8 @@ class AgentSession:
         log = Log(self._clock.epoch)
         self._logs.append(log)
         async with self._connection.new_rig(self._clock, log.exchange) as rig, self._listening(scenario, rig) as group:
-            client = ApiClient(rig.master.new_wire(), clock=self._clock, who="suite", note=log.exchange)
+            wire = rig.master.new_wire()
+            client = ApiClient(wire, clock=self._clock, who="suite", note=log.exchange)
             recorders = [Recorder(Feed(kind), client=client, log=log, clock=self._clock) for kind in scenario.watches]
             for recorder in recorders:
                 await recorder.start()
@@ -163,6 +166,8 @@ class AgentSession:
             await scenario.play(stage)
             for watch in watching:
                 watch.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            await wire.aclose()
         log.mark(Mark(self._clock.moment(), scenario.name, END))
         part = log.whole(self._clock.moment())
         return AgentSeen(naming=naming, history=part, timing=self.timing, facts=self.facts)

@@ -33,6 +33,7 @@ ABILITIES = frozenset({
     "can_withhold",
     "can_shut_down",
     "can_pause",
+    "only_watched",
     "has_manifests",
     "can_proxy",
     "registers_itself",
@@ -64,6 +65,7 @@ class AgentFacts:
         expected: what the node ought to report, as far as the driver knows: `cpu`, `memory`, `pods`, `hostname`,
             `address`, `bootID`, `machineID`, `hugepages-2Mi` and the like; `attach-detach` is `false` for an agent that
             attaches volumes itself, `reserved` is `nothing` for one that leaves all its capacity to pods.
+        node: name of the node of an agent that runs already (`only_watched`); empty where the suite gives names.
     """
 
     version: str
@@ -71,6 +73,7 @@ class AgentFacts:
     profiles: frozenset[str]
     abilities: frozenset[str]
     expected: Mapping[str, Any] = attrs.field(factory=dict)
+    node: str = ""
 
 
 @attrs.frozen

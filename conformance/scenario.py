@@ -35,6 +35,7 @@ class Scenario:
         side: what is tested: `master` or `node`.
         abilities: what a node agent's driver must be able to do; see `conformance.driver`.
         alone: whether it is played after all others, on a target without any other node.
+        only_watches: whether it does nothing to an agent but look at it, once it runs.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Scenario:
     abilities: tuple[str, ...] = ()
     optional: tuple[Kind, ...] = ()
     alone: bool = False
+    only_watches: bool = False
 
 
 def imposed(scenarios: Iterable[Scenario], timing: Any) -> float:
@@ -103,7 +105,11 @@ def scenario(
 
 
 def agent_scenario(
-    *, watches: tuple[Kind, ...], abilities: tuple[str, ...] = (), longest: Callable[[AgentTiming], float]
+    *,
+    watches: tuple[Kind, ...],
+    abilities: tuple[str, ...] = (),
+    longest: Callable[[AgentTiming], float],
+    only_watches: bool = False,
 ) -> Callable[[Play], Scenario]:
     """Declares a scenario with a node agent; its name is the function's, with hyphens.
 
@@ -111,6 +117,7 @@ def agent_scenario(
         watches: kinds whose changes are recorded, besides the agent's requests.
         abilities: what the agent's driver must be able to do.
         longest: how long it lasts at most, from the agent's timing.
+        only_watches: whether it does nothing to the agent but look at it, once it runs.
     """
 
     def declare(play: Play) -> Scenario:
@@ -123,6 +130,7 @@ def agent_scenario(
             summary=(play.__doc__ or "").strip().partition("\n")[0],
             side=NODE,
             abilities=abilities,
+            only_watches=only_watches,
         )
 
     return declare

@@ -57,7 +57,7 @@ class AgentStage:
     @property
     def node_name(self) -> str:
         """The agent's node."""
-        return self.naming.name("node")
+        return self.facts.node or self.naming.name("node")
 
     async def start(self, **options: Any) -> None:
         """Starts the agent; options are those of `AgentOptions`. Marks `agent started`.

@@ -34,7 +34,7 @@ class AgentSeen:
     @property
     def node_name(self) -> str:
         """The agent's node."""
-        return self.naming.name("node")
+        return self.facts.node or self.naming.name("node")
 
     @property
     def node(self) -> Story:

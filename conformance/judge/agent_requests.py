@@ -83,7 +83,7 @@ def since(exchanges: Iterable[Exchange], at: float, until: float = float("inf"))
 def tries(asked: Iterable[Exchange]) -> tuple[Exchange, ...]:
     """Requests without those that a client library repeats by itself when its connection broke.
 
-    HTTP clients of Go and Python do so at once, client-go (1.20 `rest/request.go`, for GET) every second up to ten times:
+    HTTP clients do so at once, client-go (1.20 `rest/request.go`, for GET) every second up to ten times:
     none of this is a decision of the agent.
     """
     found: list[Exchange] = []

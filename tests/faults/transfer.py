@@ -75,15 +75,18 @@ class _OneMoreForEveryEnd:
 
 
 class _OneLessForEveryEnd(_OneMoreForEveryEnd):
-    """The end of a pod whose replacement exists costs another pod its life."""
+    """The first end of a pod whose replacement exists costs another pod its life; only the first, lest it go on."""
 
     def __call__(self, view):
         known = self.leaving.setdefault(meta.uid(view.owner), set())
         ended = known - {meta.uid(pod) for pod in view.mine}
         known -= ended
         known |= {meta.uid(pod) for pod in view.mine if meta.is_terminating(pod)}
+        if not ended or meta.uid(view.owner) in self.done:
+            return _reconcile(view)
+        self.done.add(meta.uid(view.owner))
         active = [pod for pod in view.mine if pods.is_active(pod)]
-        return replicas.Decision(delete=tuple(active[: len(ended)])) if ended else _reconcile(view)
+        return replicas.Decision(delete=tuple(active[: len(ended)]))
 
 
 class _GivesUpOnce:

@@ -146,4 +146,5 @@ def is_broken(status: int, body: bytes) -> bool:
 
 def deliberate(body: bytes) -> str:
     """By which text the original's answer of 500 is known; empty for none."""
-    return next((words for words in DELIBERATE if words.encode() in body), "")
+    text = b" ".join(body.split())  # YAML folds long lines
+    return next((words for words in DELIBERATE if words.encode() in text), "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.kubectl.conftest import Kubectl
+from tests.kubectl.conftest import KUBECTLS, Kubectl
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -43,6 +43,8 @@ def kubelet(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield
     process.terminate()
     process.communicate(timeout=30)
+    # Other sessions use the same cluster: what is bound to the node that is gone would never run.
+    Kubectl(KUBECTLS[0], cluster)("delete", "node", NODE)
 
 
 def blocks(described: str) -> dict[str, list[str]]:

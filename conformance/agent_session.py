@@ -75,6 +75,10 @@ class AgentSession:
             if not self._missing(scenario):
                 self._plays.start(scenario, partial(self._play, scenario), scenario.longest(self.timing))
 
+    def can_play(self, scenario: Scenario) -> bool:
+        """Whether the agent's driver can do what a scenario needs."""
+        return not self._missing(scenario)
+
     async def seen(self, scenario: Scenario) -> AgentSeen:
         """Waits for a scenario's end and returns what was seen.
 

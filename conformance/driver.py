@@ -64,7 +64,8 @@ class AgentFacts:
         abilities: of `ABILITIES`, those its driver has.
         expected: what the node ought to report, as far as the driver knows: `cpu`, `memory`, `pods`, `hostname`,
             `address`, `bootID`, `machineID`, `hugepages-2Mi` and the like; `attach-detach` is `false` for an agent that
-            attaches volumes itself, `reserved` is `nothing` for one that leaves all its capacity to pods.
+            attaches volumes itself, `images` is `none` for one whose containers need none, `reserved` is `nothing` for
+            one that leaves all its capacity to pods.
         node: name of the node of an agent that runs already (`only_watched`); empty where the suite gives names.
     """
 

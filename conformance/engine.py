@@ -149,7 +149,7 @@ class Engine:
             raise TargetError(f"{hazards[0]}; --allow-hazards goes on all the same")
         self.started = True
         chosen = [scenario for scenario in scenarios if not self._too_long(scenario)]
-        self._longest = imposed(chosen, self._session.timing)
+        self._longest = imposed(filter(self._can_play, chosen), self._session.timing)
         try:
             self._runner.run(self._session.play(chosen))
         except SuiteError as error:
@@ -246,6 +246,9 @@ class Engine:
                 raise objection
         found: AnySeen = self._runner.run(self._session.seen(case.scenario))
         return found
+
+    def _can_play(self, scenario: Scenario) -> bool:
+        return not isinstance(self._session, AgentSession) or self._session.can_play(scenario)
 
     def _needed(self, entries: Sequence[Entry]) -> tuple[Feature, ...]:
         return needed(self._book[entry.case.ids[0]] for entry in entries)

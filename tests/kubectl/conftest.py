@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -32,6 +33,12 @@ class Kubectl:
         said = f"kubectl {' '.join(words)}\n{done.stdout}{done.stderr}"
         assert done.returncode == status, said
         return done.stdout if status == 0 else done.stderr
+
+    @property
+    def minor(self) -> int:
+        """The 20 of kubectl 1.20."""
+        client = json.loads(self("version", "--client", "-o", "json"))["clientVersion"]
+        return int(client["minor"].rstrip("+"))
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Starts it, for commands that do not end by themselves."""

@@ -184,11 +184,15 @@ MADE_BY_COMMAND = [
 ]
 
 
+SINCE = {"cronjob": 21, "poddisruptionbudget": 21}
+"""Before that minor version kubectl makes them of a version that is not served any more."""
+
+
 def test_objects_are_made_by_command(kubectl: Kubectl):
     """These commands send protobuf from 1.36 on."""
-    assert [kubectl("create", *words.split()).strip() for words, _ in MADE_BY_COMMAND] == [
-        said for _, said in MADE_BY_COMMAND
-    ]
+    minor = kubectl.minor
+    known = [(words, said) for words, said in MADE_BY_COMMAND if minor >= SINCE.get(words.split()[0], 0)]
+    assert [kubectl("create", *words.split()).strip() for words, _ in known] == [said for _, said in known]
     assert kubectl("get", "configmap", "c", "-o", "jsonpath={.data.k}") == "v"
     for words in ("namespace made-here", "priorityclass made-here"):
         kubectl("delete", *words.split())
@@ -196,4 +200,5 @@ def test_objects_are_made_by_command(kubectl: Kubectl):
 
 def test_whoever_asks_is_told_what_they_may_do(kubectl: Kubectl):
     assert kubectl("auth", "can-i", "delete", "nodes") == "yes\n"
-    assert "kubernetes-admin" in kubectl("auth", "whoami")
+    if kubectl.minor >= 28:
+        assert "kubernetes-admin" in kubectl("auth", "whoami")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import select
 import socket
@@ -43,7 +42,7 @@ def pod(kubectl: Kubectl) -> Kubectl:
 
 def speaks_spdy(kubectl: Kubectl) -> bool:
     """Whether this kubectl is older than 1.31."""
-    return int(json.loads(kubectl("version", "--client", "-o", "json"))["clientVersion"]["minor"].rstrip("+")) < 31
+    return kubectl.minor < 31
 
 
 def with_pod(kubectl: Kubectl) -> Kubectl:

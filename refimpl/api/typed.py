@@ -155,7 +155,10 @@ def _drops_empty(field: Field) -> bool:
     """Go leaves out empty scalars, lists and maps, never what a pointer points to; structs and times with omitzero."""
     if field.omitzero:
         return True
-    if not field.omitempty or field.pointer:
+    if field.pointer:
+        # A time of zero is as good as none; Go would write a null that it reads back as none.
+        return field.omitempty and isinstance(field.type, Scalar) and field.type.code in "tT"
+    if not field.omitempty:
         return False
     return not isinstance(field.type, Struct) and not (isinstance(field.type, Scalar) and field.type.code in "tTqx*")
 

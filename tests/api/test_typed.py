@@ -244,3 +244,8 @@ def test_what_a_typed_server_holds_it_reads_back_unchanged(data, kind):
 def test_a_zero_creation_time_is_left_out():
     sent = {"metadata": {"creationTimestamp": "0001-01-01T00:00:00Z"}}
     assert "creationTimestamp" not in typed.decode("v1", "Node", sent)["metadata"]
+
+
+def test_a_time_of_zero_that_need_not_be_there_is_left_out():
+    held = typed.decode("v1", "Node", {"metadata": {"name": "n", "deletionTimestamp": "0001-01-01T00:00:00Z"}})
+    assert "deletionTimestamp" not in held["metadata"]

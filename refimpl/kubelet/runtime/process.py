@@ -198,7 +198,16 @@ class ProcessRuntime:
             await self.signal(run.facts.id, "KILL")
             self._unwatch(run)
             self._by_id.pop(run.facts.id, None)
+        for run in pod.runs:
+            await self._shim_gone(run)
         pod.files.remove()
+
+    async def _shim_gone(self, run: _Run) -> None:
+        """A shim notes the end of its process last of all: before that its directory cannot be removed."""
+        for _ in range(100):
+            if not run.files.shim_lives():
+                return
+            await self._clock.sleep(0.02)
 
     async def exec(self, container_id: str, command: list[str]) -> ExecResult:
         """See `Runtime`: a command that cannot be executed is one that exits with 126."""

@@ -11,7 +11,6 @@ A baseline is a TOML file (or part of a target file) with an entry for each of t
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from conformance import documents
 from conformance.catalogue import Catalogue
 from conformance.clock import utc_now
 from conformance.report.results import Result
@@ -130,12 +130,7 @@ def read(path: Path) -> tuple[Known, ...]:
     Raises:
         BaselineError: the file is unreadable, or an entry is wrong or without a reason.
     """
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BaselineError(f"baseline {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BaselineError(f"baseline {path}: {error}") from error
+    document = documents.read(path, "baseline", BaselineError)
     strange = sorted(set(document) - {"known"})
     if strange:
         raise BaselineError(f"baseline {path}: unknown section {strange[0]!r}; entries are [[known]]")

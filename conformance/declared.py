@@ -17,14 +17,13 @@ reason = "issue 4711"
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from conformance import baseline, timing
+from conformance import baseline, documents, timing
 from conformance.baseline import BaselineError, Known
 from conformance.features import FEATURES
 from conformance.timing import TimingError
@@ -77,12 +76,7 @@ def read(path: Path) -> Declared:
     Raises:
         TargetFileError: it is unreadable, or something in it is wrong.
     """
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise TargetFileError(f"target file {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TargetFileError(f"target file {path}: {error}") from error
+    document = documents.read(path, "target file", TargetFileError)
     defects = [f"{path}: {defect}" for defect in _defects(document)]
     if defects:
         raise TargetFileError("\n".join(defects))

@@ -40,18 +40,29 @@ class Kubectl:
         client = json.loads(self("version", "--client", "-o", "json"))["clientVersion"]
         return int(client["minor"].rstrip("+"))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables it runs with."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self.kubeconfig.parent), "TZ": "UTC"}
+
+    def command(self, *words: str) -> list[str]:
+        """The whole command line."""
+        return [self.binary, f"--kubeconfig={self.kubeconfig}", *words]
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Starts it, for commands that do not end by themselves."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.kubeconfig.parent), "TZ": "UTC"}
-        command = [self.binary, f"--kubeconfig={self.kubeconfig}", *words]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE, text=True, env=self.environment)
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs it, however it ends."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.kubeconfig.parent), "TZ": "UTC"}
-        command = [self.binary, f"--kubeconfig={self.kubeconfig}", *words]
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=_WITHIN, check=False, env=environment
+            self.command(*words),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN,
+            check=False,
+            env=self.environment,
         )
 
 

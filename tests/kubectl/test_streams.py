@@ -118,8 +118,8 @@ def said_to(port: int, text: bytes) -> bytes:
 def test_a_terminal_has_the_size_of_the_user_s(pod: Kubectl):
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
-    environment = {"PATH": os.environ["PATH"], "HOME": str(pod.kubeconfig.parent), "TERM": "xterm"}
-    command = [pod.binary, f"--kubeconfig={pod.kubeconfig}", "exec", "-it", "p", "--", "sh"]
+    command = pod.command("exec", "-it", "p", "--", "sh")
+    environment = {**pod.environment, "TERM": "xterm"}
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
     os.close(theirs)
     os.write(ours, b"for i in 1 2 3 4 5; do stty size; sleep 0.2; done; tty; exit 3\n")

@@ -10,7 +10,7 @@ Source of the shape: the Container Runtime Interface 1.36, reduced to what the c
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -213,6 +213,23 @@ class LogOptions:
     since: datetime | None = None
     timestamps: bool = False
     limit_bytes: int | None = None
+
+
+async def result_of(opening: Awaitable[Session]) -> ExecResult:
+    """What a command says until it ends; cancelling ends the command.
+
+    Args:
+        opening: opens its streams; one that cannot be executed (`StartFailure`) is one that exits with 126.
+    """
+    try:
+        session = await opening
+    except StartFailure as failure:
+        return ExecResult(126, f"{failure.message}\n".encode())
+    try:
+        output = b"".join([chunk async for _, chunk in session.output()])
+        return ExecResult(await session.exit_code(), output)
+    finally:
+        await session.close()
 
 
 class Runtime(Protocol):

@@ -38,6 +38,7 @@ from refimpl.kubelet.runtime.base import (
     SessionOptions,
     Signal,
     StartFailure,
+    result_of,
 )
 from refimpl.kubelet.runtime.dockerimages import DockerImages
 from refimpl.kubelet.runtime.dockersession import open_attach, open_exec
@@ -211,15 +212,7 @@ class DockerRuntime:
 
     async def exec(self, container_id: str, command: list[str]) -> ExecResult:
         """See `Runtime`: a command that cannot be executed is one that exits with 126."""
-        try:
-            session = await self.open_exec(container_id, command, SessionOptions())
-        except StartFailure as failure:
-            return ExecResult(126, f"{failure.message}\n".encode())
-        try:
-            output = b"".join([chunk async for _, chunk in session.output()])
-            return ExecResult(await session.exit_code(), output)
-        finally:
-            await session.close()
+        return await result_of(self.open_exec(container_id, command, SessionOptions()))
 
     async def open_exec(self, container_id: str, command: list[str], options: SessionOptions) -> Session:
         """See `Runtime`."""

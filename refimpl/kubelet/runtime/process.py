@@ -37,7 +37,7 @@ from refimpl.kubelet.runtime.base import (
     Session,
     SessionOptions,
     Signal,
-    StartFailure,
+    result_of,
 )
 from refimpl.kubelet.runtime.crilog import read_log
 from refimpl.kubelet.runtime.launcher import launch, shim_spec
@@ -211,15 +211,7 @@ class ProcessRuntime:
 
     async def exec(self, container_id: str, command: list[str]) -> ExecResult:
         """See `Runtime`: a command that cannot be executed is one that exits with 126."""
-        try:
-            session = await self.open_exec(container_id, command, SessionOptions())
-        except StartFailure as failure:
-            return ExecResult(126, f"{failure}\n".encode())
-        try:
-            output = b"".join([chunk async for _, chunk in session.output()])
-            return ExecResult(await session.exit_code(), output)
-        finally:
-            await session.close()
+        return await result_of(self.open_exec(container_id, command, SessionOptions()))
 
     async def open_exec(self, container_id: str, command: list[str], options: SessionOptions) -> Session:
         """See `Runtime`: the command runs beside the container, with its environment and directory."""

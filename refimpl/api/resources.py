@@ -147,6 +147,7 @@ PODS = Resource(
         "log",
         "portforward",
         "proxy",
+        "resize",
         "status",
     ),
 )

@@ -60,6 +60,7 @@ _SUBRESOURCES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         "status": _STORED,
         "approval": _STORED,
         "ephemeralcontainers": _STORED,
+        "resize": _STORED,
         "finalize": {"PUT": _object(update.put)},
         "scale": {"GET": _object(scale.get), "PUT": _object(scale.put), "PATCH": _object(scale.patch_scale)},
         "binding": {"POST": _object(binding.create_for_pod)},

@@ -8,7 +8,7 @@ from typing import ClassVar
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import metadata
 from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label, keep
-from refimpl.apiserver.kinds.pods import changes, columns, defaults, validation
+from refimpl.apiserver.kinds.pods import changes, columns, defaults, resize, validation
 from refimpl.apiserver.strategy import Column, Context, FieldGetter
 
 
@@ -77,20 +77,37 @@ class Pods(Kind):
 
     def prepare_for_status_update(self, ctx: Context, old: Object, new: Object) -> None:
         """The status subresource leaves the spec alone, and owner references, which old kubelets send damaged."""
-        if ctx.subresource == "ephemeralcontainers":
-            spec = dict(old["spec"])
-            keep(new["spec"], spec, "ephemeralContainers")
-            keep(old, new, "status", "metadata")
-            new["spec"] = spec
+        if ctx.subresource in {"ephemeralcontainers", "resize"}:
+            self._prepare_for_part(ctx.subresource, old, new)
             return
         keep(old, new, "spec")
         keep(old["metadata"], new["metadata"], "ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds")
         new.setdefault("status", {}).setdefault("qosClass", old["status"].get("qosClass", ""))
 
+    def _prepare_for_part(self, subresource: str, old: Object, new: Object) -> None:
+        """Two subresources change a part of the spec, and with it the generation, but nothing else."""
+        if subresource == "resize":
+            new.update(resize.resized(old, new))
+        else:
+            spec = dict(old["spec"])
+            keep(new["spec"], spec, "ephemeralContainers")
+            keep(old, new, "status")
+            new.update(spec=spec, metadata=dict(old["metadata"]))
+        if new["spec"] != old["spec"]:
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
     def validate_status_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """See `Strategy`."""
+        if ctx.subresource == "resize":
+            refusal = resize.refusal(old)
+            if refusal is not None:
+                yield refusal
+                return
         yield from metadata.kind_change_causes(old, new)
-        if ctx.subresource == "ephemeralcontainers":
+        if ctx.subresource == "resize":
+            yield from validation.pod_causes(new)
+            yield from resize.resize_causes(old, new)
+        elif ctx.subresource == "ephemeralcontainers":
             yield from changes.ephemeral_change_causes(old, new)
         else:
             yield from changes.status_change_causes(old, new)

@@ -59,6 +59,11 @@ class AgentTiming:
         return self.node_lease_duration_seconds / 4
 
     @property
+    def heartbeat_timeout(self) -> float:
+        """Seconds after which a heartbeat that is not answered is given up."""
+        return min(self.node_status_update_frequency, self.node_lease_duration_seconds)
+
+    @property
     def apart(self) -> float:
         """Seconds between two moments whose timestamps, of whole seconds, must differ."""
         return _TIMESTAMP * 1.1
@@ -93,9 +98,17 @@ class AgentTiming:
         due = min(_FIRST_RETRY * 2**number, _LONGEST_RETRY)
         return Window(due * 0.9, due * 1.1 + self.slack / 2)
 
-    def recovered(self) -> Window:
-        """What was refused and is tried again comes through, after the master answers again."""
-        return Window(0, self.retry(99).latest + self.slack)
+    def recovered(self, *, silent: bool = False) -> Window:
+        """What failed and is tried again comes through, after the master answers again.
+
+        After a silence a request may still be waited for that never gets an answer.
+        """
+        return Window(0, self.retry(99).latest + self.slack + (self.heartbeat_timeout if silent else 0))
+
+    def reconnected(self) -> Window:
+        """A request comes over a new connection, after the old ones died: two heartbeats in a row have timed out."""
+        beat = max(self.renewal().latest, self.status_tick().latest)
+        return Window(0, beat + 2 * self.heartbeat_timeout + self.slack)
 
     def retries(self, number: int) -> float:
         """How long `number` tries at what the master refuses take at most."""

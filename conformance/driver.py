@@ -198,11 +198,12 @@ class Disturbance:
     Attributes:
         kind: `status` (answer with that code), `refuse` (break the connection when the request has come), `down`
             (nobody listens, so nothing is recorded, either), `hang` (accept and never answer), `blackhole` (the same,
-            while streams stay open and silent and new connections are never taken), `delay` (answer late), `slow`
-            (answer piece by piece), `drop` (work, but close the connection instead of answering), `truncate` (break
-            off in the middle of the answer, of a watch in the middle of an event), `stale` (read as when it was first
-            read), `expire` (watches learn that they are too old), `embellish` (answer as always, with fields that
-            nobody knows in every object).
+            while streams stay open and silent and new connections are never taken), `half-dead` (the same for what
+            comes over connections that are open already, and for nothing else), `delay` (answer late), `slow` (answer
+            piece by piece), `drop` (work, but close the connection instead of answering), `truncate` (break off in the
+            middle of the answer, of a watch in the middle of an event), `stale` (read as when it was first read),
+            `expire` (watches learn that they are too old), `end` (watches that are open end in good order, once),
+            `embellish` (answer as always, with fields that nobody knows in every object).
         method: HTTP method it applies to; empty for all.
         path: regular expression the path must match from its beginning; empty for all.
         status: code for `status`.

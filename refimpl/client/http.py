@@ -72,9 +72,10 @@ class HttpTransport:
         return Response(answer.status, body, headers)
 
     async def aclose(self) -> None:
-        """Closes all connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Closes all connections; what is sent later opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session; it belongs to the loop that sends the first request."""

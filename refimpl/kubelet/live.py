@@ -62,7 +62,7 @@ def live_kubelet(
     containers = _runtime(runtime, clock, name, root, docker)
     stats = None if runtime == "simulated" else LocalStats(root)
     recorder = node_recorder(client, clock, config, name)
-    return Kubelet(client, clock, config, containers, host, recorder, stats=stats)
+    return Kubelet(client, clock, config, containers, host, recorder, stats=stats, reconnect=client.aclose)
 
 
 def default_root_dir(name: str) -> Path:

@@ -177,3 +177,11 @@ async def test_a_client_certificate_is_shown(tls, pair):
 def test_a_certificate_that_is_none_is_refused_at_once():
     with pytest.raises(ValueError, match="https://h: the certificate authority cannot be used"):
         HttpTransport(Access("https://h", ca=b"junk"))
+
+
+async def test_connections_that_were_closed_are_opened_anew():
+    async with server(EMPTY) as (url, asked), transport_to(Access(server=url)) as transport:
+        await transport.send(Request("GET", NODES.path()))
+        await transport.aclose()
+        assert (await transport.send(Request("GET", NODES.path()))).status == 200
+        assert len(asked) == 2

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import count
 
 import pytest
 
 from conformance.clock import SuiteClock
 from conformance.driver import Disturbance
 from conformance.record.history import Exchange
+from fixtures.flows import Flows
 from fixtures.recording import RecordingMaster
 from refimpl.api import protobuf
 from refimpl.api.http import Request, Response
-from refimpl.client.transport import Unreachable
+from refimpl.client.transport import DirectTransport, Unreachable
 
 NODES = "/api/v1/nodes"
 
@@ -138,3 +140,29 @@ async def test_binary_bodies_are_written_down_as_json(scene: Scene) -> None:
     assert body is not None
     await scene.ask("POST", body=body, headers={"content-type": protobuf.MEDIA_TYPE})
     assert json.loads(scene.written[0].request)["metadata"] == {"name": "n"}
+
+
+async def test_open_watches_can_be_brought_to_their_end_and_new_ones_live(scene: Scene) -> None:
+    watching = asyncio.create_task(scene.ask(**WATCH))
+    await asyncio.sleep(1)
+    scene.master.disturb(Disturbance("end", path="/api/v1/pods"))
+    await asyncio.sleep(1)
+    assert not watching.done()
+    scene.master.disturb(Disturbance("end", path=NODES))
+    assert await watching == b'{"type":"ADDED"}\n'
+    assert (await scene.ask(**WATCH)).count(b"\n") == 2
+
+
+async def test_connections_die_that_are_open_and_no_others(scene: Scene) -> None:
+    flows = Flows(DirectTransport(scene.master.handle), count(1))
+    watch = (await flows.send(Request("GET", NODES, **WATCH), stream=True)).body
+    lift = scene.master.disturb(Disturbance("half-dead"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(60):
+            await flows.send(Request("GET", NODES))
+    await flows.renew()
+    assert (await flows.send(Request("GET", NODES))).status == 200
+    with pytest.raises(Unreachable):
+        await anext(aiter(watch))
+    lift()
+    assert [x.connection for x in scene.written] == [1, 2]

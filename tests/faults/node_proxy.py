@@ -90,17 +90,22 @@ FAULTS = [
         together(replaced(rules, "SELECTOR", ""), replaced(rules, "is_served", lambda _: True)),
     ),
     Fault("proxy writes to services", ("N-PRX-01",), replaced(Proxier, "_sync", _written_to)),
-    Fault("proxy takes unready endpoints for ready", ("N-PRX-02",), replaced(endpoints, "is_ready", lambda _: True)),
+    Fault(
+        "proxy takes unready endpoints for ready", ("N-PRX-02",), replaced(endpoints, "is_ready", lambda _: True), 76
+    ),
     Fault("proxy uses endpoints whether ready or not", ("N-PRX-02",), replaced(rules, "usable", _all)),
     Fault("proxy never looks again", ("N-PRX-02",), replaced(Proxier, "_wait_for_change", _only_once)),
     Fault("proxy is late", ("N-PRX-02",), replaced(Proxier, "_wait_for_change", _late)),
-    Fault("proxy knows one endpoint only", ("N-PRX-03",), replaced(Balancer, "_next", _first)),
+    Fault("proxy knows one endpoint only", ("N-PRX-03",), replaced(Balancer, "_next", _first), 76),
     Fault("proxy likes one endpoint best", ("N-PRX-03",), replaced(Balancer, "_next", _uneven)),
-    Fault("proxy knows no affinity", ("N-PRX-04",), replaced(rules, "affinity", lambda _: None)),
+    Fault("proxy knows no affinity", ("N-PRX-04",), replaced(rules, "affinity", lambda _: None), 76),
     Fault("proxy forgets clients", ("N-PRX-04",), replaced(Balancer, "_last", lambda *_: None)),
     Fault("proxy keeps clients at what is gone", ("N-PRX-04",), replaced(Balancer, "_last", _kept)),
     Fault(
-        "proxy lets connections without endpoints hang", ("N-PRX-05",), replaced(SimulatedDataPlane, "dial", _hanging)
+        "proxy lets connections without endpoints hang",
+        ("N-PRX-05",),
+        replaced(SimulatedDataPlane, "dial", _hanging),
+        76,
     ),
     Fault("proxy forgets its rules without a master", ("N-PRX-05",), replaced(Informer, "_follow", _forgetting)),
     Fault("proxy never comes back to its master", ("N-PRX-05",), replaced(Informer, "_follow", _giving_up)),

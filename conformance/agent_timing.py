@@ -24,6 +24,7 @@ _FIRST_BACKOFF = 10.0
 _MANIFEST_CHECK = 20.0
 _TIMESTAMP = 1.0
 _PROXY_SYNC = 1.0
+_NODE_SOUGHT = 31.0
 
 
 @attrs.frozen
@@ -220,6 +221,10 @@ class AgentTiming:
     def manifest_read(self) -> Window:
         """A static pod comes or goes, after its file did."""
         return Window(0, _MANIFEST_CHECK + self.pod_running().latest)
+
+    def proxy_started(self) -> Window:
+        """A proxy's first rules are in force, after its start; it may have looked for its node before, in vain."""
+        return Window(0, self.startup + _NODE_SOUGHT + self.proxied().latest)
 
     def proxied(self) -> Window:
         """New connections follow a change of what is behind a Service, after it was made."""

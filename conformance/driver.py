@@ -184,10 +184,20 @@ class Driver(abc.ABC):
     async def dial(self, address: str, port: int, *, client: str) -> str:
         """Opens a connection on the proxy's node (`can_proxy`), from an address in 127.0.0.0/8; what was said there.
 
+        Without an address it is to the node itself, at a node port.
+
         Raises:
             ConnectionRefusedError: nobody takes it.
             TimeoutError: nothing answers for long.
         """
+        raise _cannot("have a service proxy")
+
+    async def proxy_health(self, page: str) -> int:
+        """The HTTP status with which the proxy answers for itself (`can_proxy`), at page `healthz` or `livez`."""
+        raise _cannot("have a service proxy")
+
+    async def service_health(self, port: int) -> int:
+        """The HTTP status at the health check port of a Service (`can_proxy`); 0 or 404 where nobody answers for it."""
         raise _cannot("have a service proxy")
 
 

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from conformance.drive.scenarios.proxying import BACKENDS, CLIENTS, REFUSED, STAY, proxying
+from conformance.drive.scenarios.proxying_node import LOCAL, OTHERS, proxying_node
 from conformance.judge.agent import AgentSeen
 from conformance.record.history import Exchange
 from conformance.scenario import judges
-from conformance.verdict import NotExercised, Violation
+from conformance.verdict import NotExercised, Unsupported, Violation
 
 SELECTED, SLICES = 20, 19
 """Minor versions from which Services of others are left out, and from which EndpointSlices are read."""
+INSIDE, ELIGIBLE = 26, 28
+"""Minor versions from which traffic from inside stays local, and from which a proxy tells that its node leaves."""
+OK, UNAVAILABLE = 200, 503
 LEFT_OUT = ("!service.kubernetes.io/headless", "!service.kubernetes.io/service-proxy-name")
 CORE = r"/api/v1/(namespaces/[^/]+/)?"
 SLICE = r"/apis/discovery.k8s.io/[^/]+/(namespaces/[^/]+/)?endpointslices"
@@ -116,6 +120,56 @@ def test_rules_outlive_the_master_and_catch_up_with_it(seen: AgentSeen) -> Itera
         answers = _answers(seen, when)
         if set(answers) != {name}:
             yield Violation(want=f"{when}: only `{name}` answers", got=_told(answers))
+
+
+@judges("N-X-27", reads=proxying_node)
+def test_traffic_stays_on_the_node_where_a_service_wants_it(seen: AgentSeen) -> Iterator[Violation]:
+    ways = ("outside", "inside") if seen.facts.minor >= INSIDE else ("outside",)
+    for way in ways:
+        answers = _answers(seen, f"one here: from {way}")
+        if set(answers) != {LOCAL}:
+            yield Violation(want=f"from {way}, only `{LOCAL}` of this node answers", got=_told(answers))
+        answers = _answers(seen, f"none here: from {way}")
+        if set(answers) & set(OTHERS):
+            yield Violation(want=f"from {way}, nobody answers when no endpoint is here", got=_told(answers))
+
+
+@judges("N-X-27", reads=proxying_node)
+def test_load_balancers_are_told_where_endpoints_are(seen: AgentSeen) -> Iterator[Violation]:
+    for when, want in {"one here": OK, "none here": UNAVAILABLE}.items():
+        got = seen.mark(f"{when}: health").facts["status"]
+        if got != want:
+            yield Violation(want=f"{want} at the health check port, {when}", got=f"{got}")
+
+
+@judges("N-X-28", reads=proxying_node)
+def test_a_proxy_that_keeps_up_is_healthy(seen: AgentSeen) -> Iterator[Violation]:
+    for when in ("no node yet", "stays"):
+        mark = seen.mark(when)
+        for page in ("healthz", "livez") if seen.facts.minor >= ELIGIBLE else ("healthz",):
+            if mark.facts[page] != OK:
+                yield Violation(want=f"{OK} at /{page}", got=f"{mark.facts[page]}", at=mark.at)
+
+
+@judges("N-X-28", reads=proxying_node)
+def test_a_proxy_tells_that_its_node_leaves(seen: AgentSeen) -> Iterator[Violation]:
+    if seen.facts.minor < ELIGIBLE:
+        raise Unsupported(f"since 1.{ELIGIBLE}")
+    if seen.mark("stays").facts["healthz"] != OK:
+        raise NotExercised("the proxy is never healthy")
+    for when in ("about to leave", "deleted"):
+        mark = seen.mark(when)
+        if (mark.facts["healthz"], mark.facts["livez"]) != (UNAVAILABLE, OK):
+            got = f"{mark.facts['healthz']} and {mark.facts['livez']}"
+            want = f"{UNAVAILABLE} at /healthz and {OK} at /livez of a node that is {when}"
+            yield Violation(want=want, got=got, at=mark.at)
+
+
+@judges("N-X-29", reads=proxying_node)
+def test_a_proxy_serves_before_its_node_is_there(seen: AgentSeen) -> Iterator[Violation]:
+    answers = _answers(seen, "without a node")
+    if not set(answers) & set(BACKENDS):
+        yield Violation(want="connections reach endpoints before the node exists", got=_told(answers))
 
 
 def _all_ready(seen: AgentSeen) -> list[str]:

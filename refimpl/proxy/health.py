@@ -9,8 +9,12 @@ import json
 from datetime import datetime
 from typing import Final
 
+from refimpl.api.errors import Object
 from refimpl.clock import Clock
 from refimpl.proxy.rules import Decision, HealthCheck
+
+LEAVING: Final = "ToBeDeletedByClusterAutoscaler"
+"""Key of the taint of a node that is about to be taken away."""
 
 Answer = tuple[int, str]
 """HTTP status and a JSON body."""
@@ -32,6 +36,7 @@ class Health:
         self._waiting: float | None = None
         self._updated: datetime | None = None
         self.checks: tuple[HealthCheck, ...] = ()
+        self.node_eligible = True
 
     def queued(self) -> None:
         """A change waits."""
@@ -51,15 +56,28 @@ class Health:
             return False
         return self._waiting is None or self._clock.monotonic() - self._waiting < self._limit
 
+    def node_changed(self, before: Object | None, after: Object | None) -> None:
+        """The handler of an informer of the node: one that is leaving gets no new connections from outside."""
+        node = after or before
+        self.node_eligible = node is None or is_eligible(node)
+
     def healthz(self) -> Answer:
-        """What `/healthz` answers; a proxy that keeps up is up to date now, whenever something last changed."""
+        """What `/healthz` answers: 200 where the proxy keeps up and its node stays."""
+        return (200 if self.healthy and self.node_eligible else 503), self._told()
+
+    def livez(self) -> Answer:
+        """What `/livez` answers: whether the proxy keeps up; that its node leaves is no fault of the proxy."""
+        return (200 if self.healthy else 503), self._told()
+
+    def _told(self) -> str:
+        """Details; a proxy that keeps up is up to date now, whenever something last changed."""
         now = self._clock.now()
         body = {
             "lastUpdated": _go_time(now if self.healthy else self._updated),
             "currentTime": _go_time(now),
-            "nodeEligible": True,
+            "nodeEligible": self.node_eligible,
         }
-        return (200 if self.healthy else 503), json.dumps(body)
+        return json.dumps(body)
 
     def check(self, port: int) -> Answer:
         """What a load balancer hears on a Service's own port: 503 where the node has no endpoint of it."""
@@ -72,6 +90,12 @@ class Health:
             "serviceProxyHealthy": self.healthy,
         }
         return (200 if found.local and self.healthy else 503), json.dumps(body)
+
+
+def is_eligible(node: Object) -> bool:
+    """Whether a node may get connections from load balancers: it is not being deleted, nor about to be."""
+    taints = node["spec"].get("taints") or ()
+    return "deletionTimestamp" not in node["metadata"] and all(taint["key"] != LEAVING for taint in taints)
 
 
 def _go_time(moment: datetime | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from refimpl.api.errors import ApiError, Object
-from refimpl.api.resources import ENDPOINTS, ENDPOINTSLICES, SERVICES
+from refimpl.api.resources import ENDPOINTS, ENDPOINTSLICES, NODES, SERVICES
 from refimpl.client.client import Client
 from refimpl.client.informer import Informer
 from refimpl.clock import Clock
@@ -58,6 +58,8 @@ class Proxier:
         self.services = Informer(client, SERVICES, clock, label_selector=rules.SELECTOR)
         behind = ENDPOINTS if config.use_endpoints else ENDPOINTSLICES
         self.endpoints = Informer(client, behind, clock, label_selector=rules.SELECTOR)
+        self.nodes = Informer(client, NODES, clock, field_selector=f"metadata.name={node}")
+        self.nodes.add_handler(self.health.node_changed)
         self._dirty = asyncio.Event()
         for informer in (self.services, self.endpoints):
             informer.add_handler(self._changed)
@@ -68,8 +70,8 @@ class Proxier:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.services.run(), name="proxy services")
                 group.create_task(self.endpoints.run(), name="proxy endpoints")
-                await self.services.synced.wait()
-                await self.endpoints.synced.wait()
+                group.create_task(self.nodes.run(), name="proxy node")
+                await self._informed()
                 while True:
                     await self._sync()
                     await self._clock.sleep(self._config.min_sync_period)
@@ -80,6 +82,11 @@ class Proxier:
     def decide(self) -> rules.Decision:
         """What the API says that shall be in force."""
         return rules.decide(list(self.services.list()), self._table(), self._node)
+
+    async def _informed(self) -> None:
+        """Waits for Services and endpoints; a node that is not there yet is no reason to wait."""
+        await self.services.synced.wait()
+        await self.endpoints.synced.wait()
 
     async def _sync(self) -> None:
         self._dirty.clear()

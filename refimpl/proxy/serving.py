@@ -1,6 +1,7 @@
 """A proxy's servers: one for itself, and one on the health check port of every Service that has one.
 
-GET /healthz, /livez   200 {"lastUpdated": ..., "currentTime": ..., "nodeEligible": true}, or 503
+GET /healthz           200 {"lastUpdated": ..., "currentTime": ..., "nodeEligible": true}, or 503
+GET /livez             the same, whether or not the node is leaving
 GET /proxyMode         the mode, as text
 GET /proxyz            the rules in force as JSON, each with the address at which it is reached
 """
@@ -58,7 +59,7 @@ class ProxyServers:
             return ""
         pages: dict[str, Page] = {
             "/healthz": self._health.healthz,
-            "/livez": self._health.healthz,
+            "/livez": self._health.livez,
             "/proxyMode": lambda: (200, self._mode),
             "/proxyz": lambda: (200, self._plane.listing()),
         }

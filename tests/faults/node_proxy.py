@@ -9,14 +9,19 @@ from refimpl.api.errors import ApiError
 from refimpl.api.resources import SERVICES
 from refimpl.client.informer import Informer
 from refimpl.client.transport import Unreachable
-from refimpl.proxy import endpoints, rules
+from refimpl.proxy import endpoints, health, rules
 from refimpl.proxy.balancer import Balancer
 from refimpl.proxy.dataplane import SimulatedDataPlane
+from refimpl.proxy.health import Health
 from refimpl.proxy.proxier import Proxier
 from tests.faults.harness import Fault, replaced, together
 
 _dial = SimulatedDataPlane.dial
 _follow = Informer._follow
+_informed = Proxier._informed
+_is_eligible = health.is_eligible
+_is_local = rules.is_local
+_node_changed = Health.node_changed
 _sync = Proxier._sync
 _wait = Proxier._wait_for_change
 
@@ -82,6 +87,45 @@ def _all(listed):
     return listed
 
 
+async def _with_its_node(self):
+    await _informed(self)
+    while self.nodes.get(self._node) is None:
+        await asyncio.sleep(1)
+
+
+def _everywhere(endpoints, node):
+    return endpoints
+
+
+def _from_inside_only(service, policy):
+    return policy == "internalTrafficPolicy" and _is_local(service, policy)
+
+
+def _from_outside_only(service, policy):
+    return policy == "externalTrafficPolicy" and _is_local(service, policy)
+
+
+def _always_ok(self, port):
+    return 200, "{}"
+
+
+def _not_tainted(node):
+    return "deletionTimestamp" not in node["metadata"]
+
+
+def _not_deleted(node):
+    return _is_eligible({**node, "metadata": {}})
+
+
+def _taints_stay(self, before, after):
+    if self.node_eligible:
+        _node_changed(self, before, after)
+
+
+def _never_healthy(self):
+    return 503, "{}"
+
+
 FAULTS = [
     Fault("proxy asks for everybody's services", ("N-PRX-01",), replaced(rules, "SELECTOR", "")),
     Fault(
@@ -109,4 +153,14 @@ FAULTS = [
     ),
     Fault("proxy forgets its rules without a master", ("N-PRX-05",), replaced(Informer, "_follow", _forgetting)),
     Fault("proxy never comes back to its master", ("N-PRX-05",), replaced(Informer, "_follow", _giving_up)),
+    Fault("proxy knows no local traffic", ("N-X-27",), replaced(rules, "on_node", _everywhere)),
+    Fault("proxy leads traffic from outside anywhere", ("N-X-27",), replaced(rules, "is_local", _from_inside_only)),
+    Fault("proxy leads traffic from inside anywhere", ("N-X-27",), replaced(rules, "is_local", _from_outside_only)),
+    Fault("proxy calls every node to load balancers", ("N-X-27",), replaced(Health, "check", _always_ok)),
+    Fault("proxy is never healthy", ("N-X-28",), replaced(Health, "healthz", _never_healthy)),
+    Fault("proxy stays healthy on a node that leaves", ("N-X-28",), replaced(health, "is_eligible", _not_tainted)),
+    Fault("proxy stays healthy on a deleted node", ("N-X-28",), replaced(health, "is_eligible", _not_deleted)),
+    Fault("proxy takes a node for gone for good", ("N-X-28",), replaced(Health, "node_changed", _taints_stay)),
+    Fault("proxy dies with its node", ("N-X-28",), replaced(Health, "livez", Health.healthz)),
+    Fault("proxy waits for its node", ("N-X-29",), replaced(Proxier, "_informed", _with_its_node)),
 ]

@@ -248,3 +248,20 @@ async def test_a_device_gets_the_addresses_of_services_and_loses_them_again():
             await ask(f"{IP}:80")
     addresses = await asyncio.create_subprocess_exec("ip", "addr", "show", "lo", stdout=asyncio.subprocess.PIPE)
     assert IP.encode() not in (await addresses.communicate())[0]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"metadata": {"deletionTimestamp": "2024-01-01T00:00:00Z"}, "spec": {}},
+        {"metadata": {}, "spec": {"taints": [{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}]}},
+    ],
+)
+async def test_load_balancers_are_told_that_a_node_leaves(clock: Clock, node):
+    health = Health(clock, 10)
+    health.updated(Decision(()))
+    health.node_changed(None, node)
+    assert (health.healthz()[0], health.livez()[0]) == (503, 200)
+    assert '"nodeEligible": false' in health.livez()[1]
+    health.node_changed(node, {"metadata": {}, "spec": {}})
+    assert health.healthz()[0] == 200

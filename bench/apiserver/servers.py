@@ -111,8 +111,14 @@ def ours(directory: Path, store: str = "") -> Launched:
     return Launched("ours", [*words, "--authorization-mode=Node,RBAC"], port, directory / "log")
 
 
-async def original(directory: Path, binaries: Path) -> Launched:
-    """kube-apiserver and etcd: TLS, RBAC, fsync as they do it by default."""
+async def original(directory: Path, binaries: Path, *more: str) -> Launched:
+    """kube-apiserver and etcd: TLS, RBAC, fsync as they do it by default.
+
+    Args:
+        directory: for their files; must not exist.
+        binaries: where kube-apiserver is; etcd is found on the PATH.
+        more: flags of kube-apiserver.
+    """
     directory.mkdir(parents=True)  # noqa: ASYNC240 - once, before anything is measured
     client, peer, port = free_port(), free_port(), free_port()
     etcd = ["etcd", "--data-dir", f"{directory}/etcd", "--listen-client-urls", f"http://127.0.0.1:{client}"]
@@ -127,7 +133,7 @@ async def original(directory: Path, binaries: Path) -> Launched:
     words += ["--service-cluster-ip-range=10.96.0.0/16", f"--service-account-key-file={public}"]
     words += [f"--service-account-signing-key-file={private}"]
     words += ["--service-account-issuer=https://kubernetes.default.svc", "--disable-admission-plugins=ServiceAccount"]
-    words += ["--enable-admission-plugins=NodeRestriction"]
+    words += ["--enable-admission-plugins=NodeRestriction", *more]
     return Launched("original", words, port, directory / "log", [beside])
 
 

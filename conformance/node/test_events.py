@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from conformance.drive.scenarios.agent_containers import agent_containers
 from conformance.drive.scenarios.agent_evicting import ORDER, agent_evicting
 from conformance.drive.scenarios.agent_operations import OLD_BOOT, agent_operations, boot_id
 from conformance.drive.scenarios.agent_start import agent_start
-from conformance.drive.scenarios.agent_strange_master import agent_strange_master
+from conformance.drive.scenarios.agent_strange_master import LATE, agent_strange_master
 from conformance.judge import agent_events
 from conformance.judge import agent_pods as pods
 from conformance.judge import agent_requests as wire
@@ -111,16 +111,16 @@ def test_strange_answers_do_no_harm(seen: AgentSeen) -> Iterator[Violation]:
     alive = seen.mark("alive")
     if not alive.facts["alive"]:
         yield Violation(want="an agent that lives on", got="it ended", at=alive.at, about=seen.node_name)
-    yield from _went_on(seen)
+    yield from _went_on(seen, ("first", "second", *LATE))
     at = seen.mark("pods came").at
     if "has_lease" in seen.facts.abilities and not wire.since(wire.renewals(seen), at):
         yield Violation(want="the Lease renewed", got="it is not", at=at, about=seen.node_name)
 
 
-def _went_on(seen: AgentSeen) -> Iterator[Violation]:
+def _went_on(seen: AgentSeen, roles: Iterable[str] = ("first", "second")) -> Iterator[Violation]:
     if status(seen.node.last, "Ready") != "True":
         yield Violation(want="a Ready node", got=f"{status(seen.node.last, 'Ready')}", about=seen.node_name)
-    for role in ("first", "second"):
+    for role in roles:
         if pods.phase(seen.pod(role).last) != "Running":
             got = pods.phase(seen.pod(role).last) or "gone"
             yield Violation(want="a pod that runs", got=got, about=seen.naming.name(role))

@@ -89,8 +89,9 @@ def _all(listed):
 
 async def _with_its_node(self):
     await _informed(self)
-    while self.nodes.get(self._node) is None:
-        await asyncio.sleep(1)
+    there = asyncio.Event()
+    self.nodes.add_handler(lambda _, new: there.set())
+    await there.wait()
 
 
 def _everywhere(endpoints, node):

@@ -195,9 +195,13 @@ class AgentTiming:
         """
         if crashes <= 1:
             return Window(0, _RELIST + _FIRST_BACKOFF / 2 + self.slack)
-        due = min(_FIRST_BACKOFF * 2 ** (crashes - 2), self.max_container_restart_period)
+        due = self.crash_wait(crashes)
         # Both ends of the pause are told in whole seconds.
         return Window(due - self.slack, due * 1.5 + 1.5 * _POD_SYNC + self.container_startup)
+
+    def crash_wait(self, crashes: int) -> float:
+        """Seconds that a container waits at least after crash number `crashes`; the first is 1, and waits for nothing."""
+        return min(_FIRST_BACKOFF * 2 ** (crashes - 2), self.max_container_restart_period) if crashes > 1 else 0
 
     def crashes_to_the_longest_wait(self) -> int:
         """After so many crashes in a row the next restart waits as long as any will."""

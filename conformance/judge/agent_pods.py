@@ -6,7 +6,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
+
+import attrs
 
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.judge.agent_requests import Exchanges
@@ -150,19 +153,69 @@ def runs(seen: AgentSeen, role: str, name: str) -> Iterator[tuple[float, Mapping
                 yield event.at, ended
 
 
-def starts(seen: AgentSeen, role: str, name: str) -> list[datetime]:
-    """When each run of a container started, as far as it was told, in order."""
-    found: dict[str, str] = {}
+@attrs.frozen
+class Attempt:
+    """One run of a container, as far as it was told: an agent that is short of time may tell of two things at once.
+
+    Attributes:
+        number: how many restarts came before.
+        ids: the ids it was told to have; there should be one.
+        begun: when it started; None when that was not told.
+        ended: when it ended; None when that was not told.
+    """
+
+    number: int
+    ids: tuple[str, ...] = ()
+    begun: datetime | None = None
+    ended: datetime | None = None
+
+
+def attempts(seen: AgentSeen, role: str, name: str) -> list[Attempt]:
+    """The runs of a container that were told, in order; some may be missing."""
+    found: dict[int, Attempt] = {}
     for event in seen.pod(role).events:
         known = container(event.after, name)
-        running = (known.get("state") or {}).get("running") or {}
-        if running and known.get("containerID"):
-            found.setdefault(str(known["containerID"]), str(running.get("startedAt")))
-        for field in ("state", "lastState"):
-            ended = terminated(known, field) or {}
-            if ended.get("containerID") and ended.get("startedAt"):
-                found.setdefault(str(ended["containerID"]), str(ended["startedAt"]))
-    return sorted(datetime.fromisoformat(text) for text in found.values())
+        for number, told in _told(known):
+            before = found.get(number, Attempt(number))
+            ids = dict.fromkeys((*before.ids, str(told["containerID"])) if told.get("containerID") else before.ids)
+            found[number] = Attempt(
+                number,
+                tuple(ids),
+                before.begun or _moment(told, "startedAt"),
+                before.ended or _moment(told, "finishedAt"),
+            )
+    return [found[number] for number in sorted(found)]
+
+
+def _told(known: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """What a container status says of the current run and of the one before, by number of the run."""
+    number = int(known.get("restartCount") or 0)
+    running, ended, before = (
+        (known.get("state") or {}).get("running"),
+        terminated(known),
+        terminated(known, "lastState"),
+    )
+    if running is not None:
+        yield number, {**running, "containerID": known.get("containerID")}
+    if ended is not None:
+        yield number, ended
+    if before is not None:
+        # While a container waits to be started again, the run before is the current one.
+        yield number - (running is not None or ended is not None), before
+
+
+def _moment(told: Mapping[str, Any], field: str) -> datetime | None:
+    return datetime.fromisoformat(told[field]) if told.get(field) else None
+
+
+def pauses(seen: AgentSeen, role: str, name: str) -> list[tuple[int, datetime, float]]:
+    """Number of each restart that was told, when the run before it ended, and seconds until the next one."""
+    runs = attempts(seen, role, name)
+    return [
+        (after.number, before.ended, (after.begun - before.ended).total_seconds())
+        for before, after in pairwise(runs)
+        if after.number == before.number + 1 and before.ended is not None and after.begun is not None
+    ]
 
 
 def on_node(listed: object, uid: str) -> list[Mapping[str, Any]]:

@@ -12,35 +12,34 @@ from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
 
-def _pauses(seen: AgentSeen) -> list[tuple[datetime, float]]:
-    """Pauses between the ends of runs and the next starts, with the ends."""
-    begun = pods.starts(seen, "crashing", "c1")
-    ended = [datetime.fromisoformat(end["finishedAt"]) for _, end in pods.runs(seen, "crashing", "c1")]
-    if not ended:
-        raise NotExercised("no crash was told", about=seen.naming.name("crashing"))
-    return [(end, (start - end).total_seconds()) for end, start in zip(ended, begun[1:], strict=False)]
+def _pauses(seen: AgentSeen) -> list[tuple[int, datetime, float]]:
+    """Restarts, with the end before each and the pause after it."""
+    found = pods.pauses(seen, "crashing", "c1")
+    if not found:
+        raise NotExercised("no restart after a crash was told", about=seen.naming.name("crashing"))
+    return found
 
 
 @judges("N-POD-09", reads=agent_crash_loop)
 def test_waits_between_crashes_double_up_to_a_limit(seen: AgentSeen) -> Iterator[Violation]:
     pauses, wanted = _pauses(seen), crashes(seen.timing)
-    for number, (end, pause) in enumerate(pauses[:wanted], 1):
+    for number, end, pause in pauses:
         window = seen.timing.restarted(number)
-        if pause not in window:
+        if number <= wanted and pause not in window:
             about, at = seen.naming.name("crashing"), seen.history.moment(end)
             yield Violation(want=f"restart {number} {window} after the end", got=f"{pause:.0f} s", at=at, about=about)
-    if len(pauses) < wanted:
-        got = f"{len(pauses)}"
-        yield Violation(want=f"{wanted} restarts", got=got, about=seen.naming.name("crashing"))
+    told = pods.attempts(seen, "crashing", "c1")[-1].number
+    if told < wanted:
+        yield Violation(want=f"{wanted} restarts", got=f"{told}", about=seen.naming.name("crashing"))
 
 
 @judges("N-POD-09", reads=agent_crash_loop)
 def test_a_long_run_is_forgiven(seen: AgentSeen) -> None:
     at = seen.mark("crashed often").at
-    last, window = _pauses(seen)[-1], seen.timing.restarted(1)
-    if last[1] not in window or seen.history.moment(last[0]) < at:
+    (_, end, pause), window = _pauses(seen)[-1], seen.timing.restarted(1)
+    if pause not in window or seen.history.moment(end) < at:
         want = f"a restart {window} after the end of a run of more than {seen.timing.forgiven():.0f} s"
-        raise Violation(want=want, got=f"{last[1]:.0f} s", at=at, about=seen.naming.name("crashing"))
+        raise Violation(want=want, got=f"{pause:.0f} s", at=at, about=seen.naming.name("crashing"))
 
 
 @judges("N-RT-01", reads=agent_crash_loop)

@@ -75,14 +75,41 @@ def test_each_run_of_a_container_is_told_once_in_state_or_as_the_last_one() -> N
         pod("Running", running("b", "2018-07-02T00:00:06Z", 1, lastState=first)),
     )
     assert [(at, end["exitCode"]) for at, end in pods.runs(story, "web", "c1")] == [(2.0, 3)]
-    assert [start.second for start in pods.starts(story, "web", "c1")] == [0, 6]
+    assert [(run.number, run.ids) for run in pods.attempts(story, "web", "c1")] == [(0, ("a",)), (1, ("b",))]
+    assert [(number, pause) for number, _, pause in pods.pauses(story, "web", "c1")] == [(1, 1.0)]
 
 
 def test_a_run_that_was_missed_is_known_from_its_successor() -> None:
     first = ended("a", "2018-07-02T00:00:01Z", "2018-07-02T00:00:05Z")
     story = seen(pod("Running", running("b", "2018-07-02T00:00:06Z", 1, lastState=first)))
-    assert [start.second for start in pods.starts(story, "web", "c1")] == [1, 6]
+    assert [run.begun and run.begun.second for run in pods.attempts(story, "web", "c1")] == [1, 6]
     assert len(list(pods.runs(story, "web", "c1"))) == 1
+
+
+def test_a_run_of_which_nothing_was_told_leaves_no_pause_to_judge() -> None:
+    story = seen(
+        pod("Running", running("a", "2018-07-02T00:00:01Z")), pod("Running", running("c", "2018-07-02T00:00:30Z", 2))
+    )
+    assert [run.number for run in pods.attempts(story, "web", "c1")] == [0, 2]
+    assert pods.pauses(story, "web", "c1") == []
+
+
+def test_while_a_container_waits_its_last_state_is_that_of_the_current_run() -> None:
+    first = ended("a", "2018-07-02T00:00:01Z", "2018-07-02T00:00:05Z")
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    story = seen(pod("Running", {"name": "c1", "restartCount": 1, "state": waiting, "lastState": first}))
+    (run,) = pods.attempts(story, "web", "c1")
+    assert (run.number, run.ids, run.ended and run.ended.second) == (1, ("a",), 5)
+
+
+@pytest.mark.parametrize(("changed", "wrong"), [({"restartCount": 1}, 0), ({}, 1), ({"containerID": "b"}, 0)])
+def test_readiness_may_turn_twice_between_two_reports_when_a_container_was_restarted(
+    changed: dict[str, Any], wrong: int
+) -> None:
+    before, after = pod("Running", running("a")), pod("Running", {**running("a"), **changed})
+    for state, time in ((before, "2018-07-02T00:00:01Z"), (after, "2018-07-02T00:00:09Z")):
+        state["status"]["conditions"] = [{"type": "Ready", "status": "False", "lastTransitionTime": time}]
+    assert len(list(pod_lives.moved(seen(before, after), "web"))) == wrong
 
 
 def test_the_first_report_is_the_first_state_with_a_start_time() -> None:

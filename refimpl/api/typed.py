@@ -28,16 +28,25 @@ _LIMITS: Final = {"i": 2**31, "l": 2**63}
 
 
 class DecodeError(ValueError):
-    """An object that does not fit its type; the text is Go's, e.g. `json: cannot unmarshal string into ...`."""
+    """An object that does not fit its type; the text is Go's, e.g. `json: cannot unmarshal string into ...`.
+
+    Attributes:
+        restoring: what is said instead where the object was no text but a tree already, as after a strategic merge.
+    """
+
+    def __init__(self, text: str, restoring: str = "") -> None:
+        super().__init__(text)
+        self.restoring = restoring or text
 
 
 class _Mismatch(Exception):
     """A JSON value of the wrong type, on its way up to where its path is known."""
 
-    def __init__(self, value: Any, go_type: str) -> None:
+    def __init__(self, value: Any, go_type: str, go_kind: str) -> None:
         super().__init__(value, go_type)
         self.value = value
         self.go_type = go_type
+        self.go_kind = go_kind
         self.struct = ""
         self.path: list[str] = []
 
@@ -55,6 +64,22 @@ class _Mismatch(Exception):
         """The whole error text."""
         place = f"Go struct field {self.struct}.{'.'.join(self.path)}" if self.path else "Go value"
         return f"json: cannot unmarshal {_shown(self.value, self.go_type)} into {place} of type {self.go_type}"
+
+    def restoring(self) -> str:
+        """The error text of the converter that fills structs from trees."""
+        found = _GO_KINDS.get(type(self.value), "float64")
+        if self.go_kind == "struct":
+            return f"cannot restore struct from: {found}"
+        if self.go_kind in {"map", "slice"}:
+            return f"cannot restore {self.go_kind} from {found}"
+        # Go can turn any number into another, and a whole one into a character.
+        if (found in _NUMBERS and self.go_kind in _NUMBERS) or (found, self.go_kind) == ("int64", "string"):
+            return f"cannot convert {found} to {self.go_type}"
+        return f"unrecognized type: {self.go_kind}"
+
+
+_GO_KINDS: Final = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64"}
+_NUMBERS: Final = ("int32", "int64", "float64")
 
 
 def _shown(value: Any, go_type: str) -> str:
@@ -110,14 +135,14 @@ def decode_struct(struct: Struct, obj: Any, body: bytes = b"") -> Object:
     except _Mismatch as wrong:
         if wrong.quotes_number and body:
             return decode_struct(struct, jsontext.decode_with_literals(body))
-        raise DecodeError(wrong.text()) from None
+        raise DecodeError(wrong.text(), wrong.restoring()) from None
     except quantity.QuantityError as wrong:
         raise DecodeError(wrong.reason) from None
 
 
 def _struct(plan: _Plan, value: Any) -> Object:
     if not isinstance(value, dict):
-        raise _Mismatch(value, plan.go_type)
+        raise _Mismatch(value, plan.go_type, "struct")
     result: Object = {}
     field_of = plan.fields.get
     key = ""
@@ -210,7 +235,7 @@ def _list(kind: ListOf, item: Type) -> Convert:
 
     def convert_list(value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _Mismatch(value, kind.go_type)
+            raise _Mismatch(value, kind.go_type, "slice")
         return [absent() if below is None else convert(below) for below in value]
 
     return convert_list
@@ -223,7 +248,7 @@ def _map(kind: MapOf, item: Type) -> Convert:
 
     def convert_map(value: Any) -> Object:
         if not isinstance(value, dict):
-            raise _Mismatch(value, kind.go_type)
+            raise _Mismatch(value, kind.go_type, "map")
         return {key: absent() if below is None else convert(below) for key, below in value.items()}
 
     return convert_map
@@ -240,28 +265,28 @@ def _absent(item: Type) -> Callable[[], Any]:
 def _scalar(kind: Scalar) -> Convert:
     match kind.code:
         case "s":
-            return _instance_of(str, kind.go_type)
+            return _instance_of(str, kind.go_type, "string")
         case "b":
-            return _instance_of(bool, kind.go_type)
+            return _instance_of(bool, kind.go_type, "bool")
         case "i" | "l" as size:
-            return _integer(kind.go_type, _LIMITS[size])
+            return _integer(kind.go_type, GO_TYPES[size], _LIMITS[size])
         case other:
             return _CONVERSIONS[other]
 
 
-def _instance_of(wanted: type, go_type: str) -> Convert:
+def _instance_of(wanted: type, go_type: str, go_kind: str) -> Convert:
     def convert(value: Any) -> Any:
         if value.__class__ is not wanted:
-            raise _Mismatch(value, go_type)
+            raise _Mismatch(value, go_type, go_kind)
         return value
 
     return convert
 
 
-def _integer(go_type: str, limit: int) -> Convert:
+def _integer(go_type: str, go_kind: str, limit: int) -> Convert:
     def convert(value: Any) -> int:
         if value.__class__ is not int or not -limit <= value < limit:
-            raise _Mismatch(value, go_type)
+            raise _Mismatch(value, go_type, go_kind)
         return int(value)
 
     return convert
@@ -269,7 +294,7 @@ def _integer(go_type: str, limit: int) -> Convert:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Mismatch(value, GO_TYPES["f"])
+        raise _Mismatch(value, GO_TYPES["f"], "float64")
     return value
 
 
@@ -306,12 +331,13 @@ def _base64_text(text: str) -> str:
     except (binascii.Error, ValueError):
         wrong = re.search(r"[^A-Za-z0-9+/=]|=(?!=?$)", packed)
         at = wrong.start() if wrong else len(packed) // 4 * 4
-        raise DecodeError(f"illegal base64 data at input byte {at}") from None
+        why = f"illegal base64 data at input byte {at}"
+        raise DecodeError(why, f"error decoding from json: {why}") from None
 
 
 def _base64(value: Any) -> str:
     if not isinstance(value, str):
-        raise _Mismatch(value, GO_TYPES["y"])
+        raise _Mismatch(value, GO_TYPES["y"], "slice")
     return _base64_text(value)
 
 

@@ -22,6 +22,10 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 _ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+
+Refuse = Callable[[str | typed.DecodeError], ApiError]
+"""Makes the answer to a patch that cannot be kept."""
+
 _PATCH_OPTIONS = Resource("meta.k8s.io", "v1", "PatchOptions", "patchoptions")
 
 
@@ -72,20 +76,28 @@ def _patched(
         case _:
             document = strategic.read(body)
             patched = strategic.apply(struct, document, obj)
-            refuse = _refuser(failures.undecodable_strategic, document)
+            refuse = _strategic_refuser(document)
     changed, kept = sharing.split(patched, obj)
     if options.field_validation != "Ignore":
         _report(call, options, resource, changed, refuse)
     return _decoded(call, resource, struct, patched, refuse, changed, kept)
 
 
-def _refuser(make: Callable[[Any, str], ApiError], about: Object) -> Callable[[str], ApiError]:
-    return lambda why: make(about, why)
+def _refuser(make: Callable[[Any, str], ApiError], about: Object) -> Refuse:
+    return lambda why: make(about, str(why))
 
 
-def _report(
-    call: Call, options: WriteOptions, resource: Resource, patched: Object, refuse: Callable[[str], ApiError]
-) -> None:
+def _strategic_refuser(document: Object) -> Refuse:
+    """A strategic patch is merged as a tree; so its errors are those of filling structs from a tree."""
+
+    def refuse(why: str | typed.DecodeError) -> ApiError:
+        text = why if isinstance(why, str) else why.restoring
+        return failures.undecodable_strategic(document, text)
+
+    return refuse
+
+
+def _report(call: Call, options: WriteOptions, resource: Resource, patched: Object, refuse: Refuse) -> None:
     """Unknown fields of the patched object and repeated keys of the patch: refused or warned of."""
     errors = strict.duplicate_fields(call.request.body)
     errors += strict.unknown_fields(resource.api_version, resource.kind, patched)
@@ -99,7 +111,7 @@ def _decoded(
     resource: Resource,
     struct: Struct,
     patched: Object,
-    refuse: Callable[[str], ApiError],
+    refuse: Refuse,
     changed: Object,
     kept: Object,
 ) -> Object:
@@ -113,7 +125,7 @@ def _decoded(
             raise refuse(decoding.not_convertible(resource, kind, api_version))
         obj = sharing.join(typed.decode_struct(struct, changed), kept, patched)
     except typed.DecodeError as wrong:
-        raise refuse(str(wrong)) from None
+        raise refuse(wrong) from None
     obj["metadata"] = obj.get("metadata") or {}
     update.check_name(call, obj["metadata"])
     create.check_namespace(call, obj["metadata"])

@@ -10,8 +10,8 @@ The generic create, update, patch and delete paths call a `Strategy` at fixed po
 
 The rules for `metadata` are common to all kinds: the verbs put `kinds.metadata.validate_create(...)` before the causes
 of `validate`, and `kinds.metadata.validate_update(...)` before those of `validate_update` and `validate_status_update`.
-Other subresources that write the object itself (`finalize`, `approval`, `ephemeralcontainers`, `resize`) take the status
-path; `Context.subresource` tells which it is.
+Other subresources that write the object itself (`finalize`, `approval`, `ephemeralcontainers`, `resize`) take the path
+of status; `Context.subresource` tells which it is.
 
 All objects are private to the request: a strategy changes them in place. A storage-only row gets the base class.
 """

@@ -249,3 +249,22 @@ def test_a_zero_creation_time_is_left_out():
 def test_a_time_of_zero_that_need_not_be_there_is_left_out():
     held = typed.decode("v1", "Node", {"metadata": {"name": "n", "deletionTimestamp": "0001-01-01T00:00:00Z"}})
     assert "deletionTimestamp" not in held["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"spec": {"unschedulable": "yes"}}, "unrecognized type: bool"),
+        ({"spec": {"taints": "x"}}, "cannot restore slice from string"),
+        ({"metadata": {"labels": ["a"]}}, "cannot restore map from slice"),
+        ({"metadata": {"labels": {"a": 1}}}, "cannot convert int64 to string"),
+        ({"metadata": "x"}, "cannot restore struct from: string"),
+        ({"metadata": {"name": True}}, "unrecognized type: string"),
+        ({"metadata": {"generation": 1.5}}, "cannot convert float64 to int64"),
+    ],
+)
+def test_a_tree_that_does_not_fit_is_told_in_other_words_than_a_text(value: dict, said: str) -> None:
+    with pytest.raises(typed.DecodeError) as wrong:
+        typed.decode("v1", "Node", value)
+    assert wrong.value.restoring == said
+    assert str(wrong.value).startswith("json: cannot unmarshal")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from refimpl.api.errors import Cause
@@ -18,6 +18,7 @@ Family = Literal["IPv4", "IPv6"]
 INVALID_IP: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 INVALID_CIDR: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
+_LINK_LOCAL_MULTICAST: Final = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
 _LEADING_ZERO: Final = re.compile(r"(^|\.)0+(?=\d)")
 
 
@@ -53,6 +54,36 @@ def ip_causes(text: str, path: str, *, canonical: bool = True) -> Iterable[Cause
         yield causes.invalid(path, text, "must not be an IPv4-mapped IPv6 address")
     elif canonical and str(address) != text:
         yield causes.invalid(path, text, f'must be in canonical form ("{address}")')
+
+
+def special_causes(text: str, path: str) -> Iterable[Cause]:
+    """What speaks against an address as one that traffic is sent to; one that is none is not looked at."""
+    address = parse_ip(text)
+    if address is None:
+        return
+    if address.is_unspecified:
+        yield causes.invalid(path, text, f"may not be unspecified ({text})")
+    if address.is_loopback:
+        yield causes.invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        yield causes.invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if any(address in network for network in _LINK_LOCAL_MULTICAST if network.version == address.version):
+        yield causes.invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+
+
+def family_causes(texts: Sequence[str], path: str, shown: object) -> Iterable[Cause]:
+    """The addresses of one thing: at most one of each family.
+
+    Args:
+        texts: the addresses.
+        path: of their list.
+        shown: the list as error texts quote it.
+    """
+    if len(texts) > len({family(text) for text in texts}):
+        yield causes.invalid(path, shown, "may specify no more than one IP for each IP family")
+    for index, text in enumerate(texts):
+        if text in texts[:index]:
+            yield causes.duplicate(f"{path}[{index}]", {"IP": text})
 
 
 def cidr_causes(text: str, path: str) -> Iterable[Cause]:

@@ -78,6 +78,10 @@ def _subset_causes(subset: Object, path: str) -> Iterable[Cause]:
             name = address.get("hostname", "")
             for why in names.dns1123_label(name) if name else ():
                 yield causes.invalid(f"{path}.{key}[{index}].hostname", name, why)
+            node = address.get("nodeName")
+            for why in names.dns1123_subdomain(node) if node is not None else ():
+                yield causes.invalid(f"{path}.{key}[{index}].nodeName", node, why)
+            yield from addresses.special_causes(address.get("ip", ""), f"{path}.{key}[{index}].ip")
     for index, port in enumerate(ports):
         yield from _port_causes(port, len(ports) > 1, f"{path}.ports[{index}]")
 
@@ -91,6 +95,9 @@ def _port_causes(port: Object, needs_name: bool, path: str) -> Iterable[Cause]:
     yield from numbers.port(port.get("port", 0), f"{path}.port")
     if protocol not in PROTOCOLS:
         yield causes.not_supported(f"{path}.protocol", protocol, PROTOCOLS)
+    if port.get("appProtocol") is not None:
+        for why in names.qualified_name(port["appProtocol"]):
+            yield causes.invalid(f"{path}.appProtocol", port["appProtocol"], why)
 
 
 def slice_ports(obj: Object, _clock: Clock) -> str:
@@ -174,6 +181,7 @@ def _host_causes(host: str, kind: str, path: str) -> Iterable[Cause]:
         yield from addresses.ip_causes(host, path)
         if addresses.parse_ip(host) is not None and addresses.family(host) != kind:
             yield causes.invalid(path, host, f"must be an {kind} address")
+        yield from addresses.special_causes(host, path)
 
 
 def _slice_port_causes(ports: list[Object]) -> Iterable[Cause]:

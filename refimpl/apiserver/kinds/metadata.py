@@ -128,7 +128,7 @@ def owner_causes(owners: list[Object]) -> Iterable[Cause]:
 
 def _owner_causes(owner: Object, path: str) -> Iterable[Cause]:
     group, _, version = owner.get("apiVersion", "").rpartition("/")
-    if not version:
+    if not version or "/" in group:
         yield causes.invalid(f"{path}.apiVersion", owner.get("apiVersion", ""), "version must not be empty")
     for key in ("kind", "name", "uid"):
         if not owner.get(key):

@@ -22,6 +22,7 @@ ACCESS_MODES: Final = {
     "ReadWriteMany": "RWX",
     "ReadWriteOncePod": "RWOP",
 }
+VOLUME_MODES: Final = ("Block", "Filesystem")
 RECLAIM_POLICIES: Final = ("Delete", "Recycle", "Retain")
 CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
 CLAIM_IS_FIXED: Final = (
@@ -167,10 +168,15 @@ def volume_causes(spec: Object) -> Iterable[Cause]:
     if affinity is not None:
         yield from labelselectors.node_selector_causes(affinity, "spec.nodeAffinity.required")
     given = list(sources(spec))
-    if not given:
-        yield causes.required("spec", "must specify a volume type")
     for key in given[1:]:
         yield causes.forbidden(f"spec.{key}", "may not specify more than 1 volume type")
+    if not given:
+        yield causes.required("spec", "must specify a volume type")
+    name, mode = spec.get("storageClassName", ""), spec.get("volumeMode")
+    for why in names.dns1123_subdomain(name) if name else ():
+        yield causes.invalid("spec.storageClassName", name, why)
+    if mode is not None and mode not in VOLUME_MODES:
+        yield causes.not_supported("spec.volumeMode", mode, VOLUME_MODES)
 
 
 class PersistentVolumeClaims(Kind):
@@ -218,7 +224,8 @@ class PersistentVolumeClaims(Kind):
         return claim_causes(obj["spec"])
 
     def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
-        """Only the volume may be named later, and a bound claim may ask for more."""
+        """Only the volume may be named later, and a bound claim may ask for more; a claim is checked twice."""
+        yield from claim_causes(new["spec"])
         yield from claim_causes(new["spec"])
         before, after = old["spec"], dict(new["spec"])
         bound = (old.get("status") or {}).get("phase") == "Bound"

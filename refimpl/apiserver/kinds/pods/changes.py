@@ -128,8 +128,19 @@ def status_change_causes(old: Object, new: Object) -> Iterable[Cause]:
         yield from _transition_causes(old["spec"], before.get(key) or [], after.get(key) or [], f"status.{key}")
     yield from causes.immutable("status.qosClass", before.get("qosClass", ""), after.get("qosClass", ""))
     if before.get("podIPs") != after.get("podIPs"):
-        for index, address in enumerate(after.get("podIPs") or []):
-            yield from addresses.ip_causes(address.get("ip", ""), f"status.podIPs[{index}]", canonical=False)
+        yield from _address_causes(after.get("podIPs") or [], "status.podIPs")
+    hosts = after.get("hostIPs") or []
+    if before.get("hostIPs") != hosts:
+        if hosts and hosts[0].get("ip", "") != after.get("hostIP", ""):
+            yield causes.invalid("status.hostIPs[0].ip", hosts[0].get("ip", ""), "must be equal to `hostIP`")
+        yield from _address_causes(hosts, "status.hostIPs")
+
+
+def _address_causes(listed: list[Object], path: str) -> Iterable[Cause]:
+    texts = [address.get("ip", "") for address in listed]
+    for index, text in enumerate(texts):
+        yield from addresses.ip_causes(text, f"{path}[{index}]", canonical=False)
+    yield from addresses.family_causes(texts, path, [{"IP": text} for text in texts])
 
 
 def _transition_causes(spec: Object, before: list[Object], after: list[Object], path: str) -> Iterable[Cause]:

@@ -15,6 +15,7 @@ from refimpl.apiserver.kinds.podspec import environment, handlers, resources, se
 
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+PROPAGATIONS: Final = ("Bidirectional", "HostToContainer", "None")
 RUN_ONCE_HANDLERS: Final = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -119,7 +120,8 @@ def common_causes(container: Object, volumes: set[str], path: str) -> Iterable[C
     yield from port_causes(container.get("ports") or [], f"{path}.ports")
     yield from environment.variable_causes(container.get("env") or [], f"{path}.env")
     yield from environment.sources_causes(container.get("envFrom") or [], f"{path}.envFrom")
-    yield from mount_causes(container.get("volumeMounts") or [], volumes, f"{path}.volumeMounts")
+    mounts, privileged = container.get("volumeMounts") or [], (container.get("securityContext") or {}).get("privileged")
+    yield from mount_causes(mounts, volumes, f"{path}.volumeMounts", privileged=bool(privileged))
     pull_policy = container.get("imagePullPolicy", "")
     if pull_policy not in PULL_POLICIES:
         yield causes.not_supported(f"{path}.imagePullPolicy", pull_policy, PULL_POLICIES)
@@ -168,8 +170,15 @@ def host_port_conflicts(containers: list[Object], path: str) -> Iterable[Cause]:
             taken.add(key)
 
 
-def mount_causes(mounts: list[Object], volumes: set[str], path: str) -> Iterable[Cause]:
-    """Rules for volume mounts."""
+def mount_causes(mounts: list[Object], volumes: set[str], path: str, *, privileged: bool) -> Iterable[Cause]:
+    """Rules for volume mounts.
+
+    Args:
+        mounts: the list.
+        volumes: names of the pod's volumes.
+        path: of the list.
+        privileged: whether the container is.
+    """
     taken: set[str] = set()
     for index, mount in enumerate(mounts):
         here, name, target = f"{path}[{index}]", mount.get("name", ""), mount.get("mountPath", "")
@@ -183,6 +192,12 @@ def mount_causes(mounts: list[Object], volumes: set[str], path: str) -> Iterable
             yield causes.invalid(f"{here}.mountPath", target, "must be unique")
         taken.add(target)
         yield from _sub_path_causes(mount, here, path)
+        propagation = mount.get("mountPropagation", "None")
+        if propagation not in PROPAGATIONS:
+            yield causes.not_supported(f"{path}.mountPropagation", propagation, PROPAGATIONS)
+        if propagation == "Bidirectional" and not privileged:
+            why = "Bidirectional mount propagation is available only to privileged containers"
+            yield causes.forbidden(f"{path}.mountPropagation", why)
 
 
 def _sub_path_causes(mount: Object, here: str, path: str) -> Iterable[Cause]:

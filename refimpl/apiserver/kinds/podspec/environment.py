@@ -31,6 +31,20 @@ ENV_FIELDS: Final = (
     "status.podIPs",
 )
 
+CONTAINER_RESOURCES: Final = (
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+)
+
+_HUGE_PAGES: Final = ("limits.hugepages-", "requests.hugepages-")
+_CPU_DIVISORS: Final = ("1m", "1")
+_BYTE_DIVISORS: Final = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_BYTE_NAMES: Final = {"memory": "memory", "ephemeral-storage": "local ephemeral storage"}
+_BYTE_RULE: Final = f"only divisor's values {', '.join(_BYTE_DIVISORS)} are supported with the {{}} resource"
 _FIELDS: Final = frozenset(
     {*ENV_FIELDS, "metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName", "status.phase"}
 )
@@ -60,6 +74,8 @@ def _source_causes(variable: Object, path: str) -> Iterable[Cause]:
     for key in given:
         if key == "fieldRef":
             yield from field_reference_causes(source[key], f"{path}.{key}", ENV_FIELDS)
+        elif key == "resourceFieldRef":
+            yield from resource_reference_causes(source[key], f"{path}.{key}", named=False)
         elif key in {"configMapKeyRef", "secretKeyRef"}:
             yield from _key_reference_causes(source[key], f"{path}.{key}")
     if not given:
@@ -77,6 +93,11 @@ def field_reference_causes(reference: Object, path: str, allowed: tuple[str, ...
     if not field:
         yield causes.required(f"{path}.fieldPath")
         return
+    version = reference.get("apiVersion", "")
+    if version != "v1":
+        why = f"error converting fieldPath: unsupported pod version: {version}"
+        yield causes.invalid(f"{path}.fieldPath", field, why)
+        return
     subscripted = _SUBSCRIPT.fullmatch(field)
     known = subscripted[1] in {"metadata.annotations", "metadata.labels"} if subscripted else field in _FIELDS
     if not known:
@@ -88,6 +109,44 @@ def field_reference_causes(reference: Object, path: str, allowed: tuple[str, ...
             yield causes.invalid(path, subscripted[2], why)
     elif field not in allowed:
         yield causes.not_supported(f"{path}.fieldPath", field, sorted(allowed))
+
+
+def resource_reference_causes(reference: Object, path: str, *, named: bool) -> Iterable[Cause]:
+    """Rules for a reference to what a container asks for.
+
+    Args:
+        reference: the reference.
+        path: of the reference.
+        named: the container has to be named, as in a volume.
+    """
+    resource = reference.get("resource", "")
+    if named and not reference.get("containerName"):
+        yield causes.required(f"{path}.containerName")
+    elif not resource:
+        yield causes.required(f"{path}.resource")
+    elif resource not in CONTAINER_RESOURCES and not resource.startswith(_HUGE_PAGES):
+        yield causes.not_supported(f"{path}.resource", resource, CONTAINER_RESOURCES)
+    yield from _divisor_causes(resource, reference.get("divisor", "0"), f"{path}.divisor")
+
+
+def _divisor_causes(resource: str, divisor: str, path: str) -> Iterable[Cause]:
+    if divisor == "0":
+        return
+    kind = resource.partition(".")[2]
+    if kind == "cpu" and divisor not in _CPU_DIVISORS:
+        yield causes.invalid(path, resource, "only divisor's values 1m and 1 are supported with the cpu resource")
+    elif kind in _BYTE_NAMES and divisor not in _BYTE_DIVISORS:
+        yield causes.invalid(path, resource, _BYTE_RULE.format(_BYTE_NAMES[kind]))
+    elif resource.startswith(_HUGE_PAGES) and divisor not in _BYTE_DIVISORS:
+        yield causes.invalid(path, resource, _BYTE_RULE.format("hugepages"))
+
+
+def _source_name_causes(name: str, path: str) -> Iterable[Cause]:
+    if not name:
+        yield causes.required(path)
+        return
+    for why in names.dns1123_subdomain(name):
+        yield causes.invalid(path, name, why)
 
 
 def _key_reference_causes(reference: Object, path: str) -> Iterable[Cause]:
@@ -122,8 +181,7 @@ def sources_causes(sources: list[Object], path: str) -> Iterable[Cause]:
             yield causes.invalid(f"{here}.prefix", prefix, NAME_RULE)
         given = [key for key in ("configMapRef", "secretRef") if source.get(key) is not None]
         for key in given:
-            for why in names.dns1123_subdomain(source[key].get("name", "")):
-                yield causes.invalid(f"{here}.{key}.name", source[key].get("name", ""), why)
+            yield from _source_name_causes(source[key].get("name", ""), f"{here}.{key}.name")
         if not given:
             yield causes.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(given) > 1:

@@ -5,10 +5,16 @@ Source: kube-apiserver 1.36 `pkg/apis/core/validation`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import causes, internal, numbers
+
+MAX_SYSCTL: Final = 253
+
+_SYSCTL: Final = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 
 
 def pod_causes(spec: Object, path: str) -> Iterable[Cause]:
@@ -26,7 +32,22 @@ def pod_causes(spec: Object, path: str) -> Iterable[Cause]:
     policy = context.get("fsGroupChangePolicy")
     if policy not in {None, "Always", "OnRootMismatch"}:
         yield causes.not_supported(f"{here}.fsGroupChangePolicy", policy, ("Always", "OnRootMismatch"))
+    yield from _sysctl_causes(context.get("sysctls") or [], f"{here}.sysctls")
     yield from _seccomp_causes(context.get("seccompProfile"), f"{here}.seccompProfile")
+
+
+def _sysctl_causes(sysctls: list[Object], path: str) -> Iterable[Cause]:
+    taken: set[str] = set()
+    for index, sysctl in enumerate(sysctls):
+        here, name = f"{path}[{index}].name", sysctl.get("name", "")
+        if not name:
+            yield causes.required(here)
+        elif len(name) > MAX_SYSCTL or _SYSCTL.fullmatch(name) is None:
+            why = f"must have at most {MAX_SYSCTL} characters and match regex {_SYSCTL.pattern}"
+            yield causes.invalid(here, name, why)
+        elif name in taken:
+            yield causes.duplicate(here, name)
+        taken.add(name)
 
 
 def _host_ports_causes(containers: list[Object], path: str) -> Iterable[Cause]:

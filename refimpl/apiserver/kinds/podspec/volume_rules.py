@@ -6,22 +6,14 @@ looked into; the others are only counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from refimpl.api import names, quantity
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, numbers
-from refimpl.apiserver.kinds.podspec import environment
+from refimpl.apiserver.kinds import causes
+from refimpl.apiserver.kinds.podspec import volume_files
 
-MAX_MODE: Final = 0o777
-FILE_FIELDS: Final = (
-    "metadata.annotations",
-    "metadata.labels",
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-)
 HOST_PATH_TYPES: Final = (
     "",
     "BlockDevice",
@@ -39,6 +31,7 @@ _NEEDED: Final = {
     "configMap": ("name",),
     "persistentVolumeClaim": ("claimName",),
     "csi": ("driver",),
+    "ephemeral": ("volumeClaimTemplate",),
 }
 
 
@@ -76,18 +69,9 @@ def _source_causes(volume: Object, path: str) -> Iterable[Cause]:
     for needed in _NEEDED.get(key, ()):
         if not source.get(needed):
             yield causes.required(f"{here}.{needed}")
-    match key:
-        case "hostPath":
-            yield from _host_path_causes(source, here)
-        case "emptyDir":
-            yield from _empty_dir_causes(source, here)
-        case "secret":
-            yield from _secret_causes(source, here)
-        case "configMap":
-            yield from _files_causes(source, here)
-        case "downwardAPI":
-            yield from _mode_causes(source, here)
-            yield from _downward_causes(source.get("items") or [], here)
+    check = _CHECKS.get(key)
+    if check is not None:
+        yield from check(source, here)
 
 
 def _host_path_causes(source: Object, path: str) -> Iterable[Cause]:
@@ -106,39 +90,25 @@ def _empty_dir_causes(source: Object, path: str) -> Iterable[Cause]:
 def _secret_causes(source: Object, path: str) -> Iterable[Cause]:
     if not source.get("secretName"):
         yield causes.required(f"{path}.secretName")
-    yield from _files_causes(source, path)
+    yield from volume_files.files_causes(source, path)
 
 
-def _files_causes(source: Object, path: str) -> Iterable[Cause]:
-    yield from _mode_causes(source, path)
-    for index, item in enumerate(source.get("items") or []):
-        here = f"{path}.items[{index}]"
-        if not item.get("key"):
-            yield causes.required(f"{here}.key")
-        yield from _item_path_causes(item, here)
+def _downward_causes(source: Object, path: str) -> Iterable[Cause]:
+    yield from volume_files.mode_causes(source, "defaultMode", path)
+    yield from volume_files.downward_causes(source.get("items") or [], path)
 
 
-def _mode_causes(source: Object, path: str) -> Iterable[Cause]:
-    mode = source.get("defaultMode")
-    if mode is not None and not 0 <= mode <= MAX_MODE:
-        yield causes.invalid(f"{path}.defaultMode", mode, "must be a number between 0 and 0777 (octal), both inclusive")
+def _nfs_causes(source: Object, path: str) -> Iterable[Cause]:
+    if not source.get("path", "").startswith("/"):
+        yield causes.invalid(f"{path}.path", source.get("path", ""), "must be an absolute path")
 
 
-def _item_path_causes(item: Object, path: str) -> Iterable[Cause]:
-    file = item.get("path", "")
-    if not file:
-        yield causes.required(f"{path}.path")
-    if file.startswith("/"):
-        yield causes.invalid(f"{path}.path", file, "must be a relative path")
-    if ".." in file.split("/"):
-        yield causes.invalid(f"{path}.path", file, "must not contain '..'")
-    yield from numbers.between(item.get("mode"), 0, MAX_MODE, f"{path}.mode")
-
-
-def _downward_causes(items: list[Object], path: str) -> Iterable[Cause]:
-    for item in items:
-        yield from _item_path_causes(item, path)
-        if item.get("fieldRef") is not None:
-            yield from environment.field_reference_causes(item["fieldRef"], f"{path}.fieldRef", FILE_FIELDS)
-        elif item.get("resourceFieldRef") is None:
-            yield causes.required(path, "one of fieldRef and resourceFieldRef is required")
+_CHECKS: Final[Mapping[str, Callable[[Object, str], Iterable[Cause]]]] = {
+    "hostPath": _host_path_causes,
+    "emptyDir": _empty_dir_causes,
+    "secret": _secret_causes,
+    "configMap": volume_files.files_causes,
+    "downwardAPI": _downward_causes,
+    "projected": volume_files.projection_causes,
+    "nfs": _nfs_causes,
+}

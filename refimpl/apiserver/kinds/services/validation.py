@@ -32,6 +32,7 @@ def service_causes(service: Object) -> Iterable[Cause]:
     yield from _address_causes(spec)
     for index, address in enumerate(spec.get("externalIPs") or []):
         yield from addresses.ip_causes(address, f"spec.externalIPs[{index}]", canonical=False)
+        yield from addresses.special_causes(address, f"spec.externalIPs[{index}]")
     if kind not in TYPES:
         yield causes.not_supported("spec.type", kind, TYPES)
     yield from _node_port_causes(ports, kind)

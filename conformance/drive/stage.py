@@ -14,7 +14,7 @@ from conformance.drive import manifests
 from conformance.drive.ledger import Ledger
 from conformance.drive.node import SimulatedNode
 from conformance.drive.pacer import REGISTRATION, Pacer
-from conformance.kinds import POD, REPLICATION_CONTROLLER, Kind
+from conformance.kinds import NAMESPACE, POD, REPLICATION_CONTROLLER, Kind
 from conformance.naming import Naming
 from conformance.record.history import Mark, Object, Story
 from conformance.record.log import Log
@@ -159,6 +159,12 @@ class Stage:
             "spec": manifests.pod_spec(self.naming, **spec),
         }
         return await self._create_pod(body)
+
+    async def namespace(self, role: str) -> str:
+        """Creates a namespace besides the run's own; its name."""
+        metadata = {"name": self.naming.name(role), "labels": self.naming.labels(role)}
+        await self.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        return self.naming.name(role)
 
     async def bind(self, role: str, node_name: str) -> Any:
         """Binds a pod to a node, as a scheduler does."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.drive import manifests
+from conformance.judge.workloads import NOTE
 from conformance.kinds import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -34,7 +35,8 @@ def body(
         pod: arguments of `manifests.pod_spec`.
     """
     labels = naming.labels(role)
-    template = {"metadata": {"labels": labels}, "spec": manifests.pod_spec(naming, **pod)}
+    metadata = {"labels": labels, "annotations": {NOTE: role}}
+    template = {"metadata": metadata, "spec": manifests.pod_spec(naming, **pod)}
     return {
         "apiVersion": kind.group_version,
         "kind": kind.name,

@@ -22,6 +22,8 @@ class Said:
         component: who says it.
         message: its text.
         kind: of the object it is about.
+        namespace: where it was written.
+        uid: of the object it is about; empty when it does not say.
     """
 
     at: float
@@ -30,6 +32,8 @@ class Said:
     component: str
     message: str
     kind: str
+    namespace: str = ""
+    uid: str = ""
 
 
 def about(event: Object) -> str:
@@ -57,4 +61,6 @@ def _said(at: float, state: Object) -> Said:
         component=str(source.get("component") or state.get("reportingComponent") or ""),
         message=str(state.get("message") or ""),
         kind=str((state.get("involvedObject") or {}).get("kind") or ""),
+        namespace=str((state.get("metadata") or {}).get("namespace") or ""),
+        uid=str((state.get("involvedObject") or {}).get("uid") or ""),
     )

@@ -40,6 +40,33 @@ def addresses(endpoints: Object | None) -> dict[str, str]:
     return found
 
 
+def address(endpoints: Object | None, pod: str) -> Object | None:
+    """What an Endpoints object says of a pod: address, node, reference and ports; None when it is not listed."""
+    for subset in (endpoints or {}).get("subsets") or []:
+        for field in ("addresses", "notReadyAddresses"):
+            for listed in subset.get(field) or []:
+                if _pod(listed) == pod:
+                    target = listed.get("targetRef") or {}
+                    ports = [(port.get("port"), port.get("protocol")) for port in subset.get("ports") or []]
+                    return {
+                        "ip": listed.get("ip"),
+                        "nodeName": listed.get("nodeName"),
+                        "uid": target.get("uid"),
+                        "ports": ports,
+                    }
+    return None
+
+
+def due_address(pod: Object, port: int) -> Object:
+    """What an Endpoints object has to say of a pod that listens on a TCP port; see `address`."""
+    return {
+        "ip": (pod.get("status") or {}).get("podIP"),
+        "nodeName": pod["spec"].get("nodeName"),
+        "uid": pod["metadata"]["uid"],
+        "ports": [(port, "TCP")],
+    }
+
+
 def slice_conditions(slices: Iterable[Object]) -> dict[str, Mapping[str, Any]]:
     """The conditions of the pods in a Service's EndpointSlices."""
     return {_pod(one): one.get("conditions") or {} for each in slices for one in each.get("endpoints") or []}

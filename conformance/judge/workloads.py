@@ -7,9 +7,12 @@ from typing import Any
 
 from conformance.judge import pods
 from conformance.judge.seen import Seen
+from conformance.naming import DOMAIN
 from conformance.record.history import Object, Story
 from conformance.verdict import NotExercised
 
+NOTE = f"{DOMAIN}/note"
+"""An annotation of every template."""
 FINISHED = ("Succeeded", "Failed")
 
 

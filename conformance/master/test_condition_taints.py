@@ -88,6 +88,16 @@ def test_a_pressure_that_becomes_unknown_loses_its_taint(seen: Seen) -> Iterator
     yield from taints.goes(story, key, NO_SCHEDULE, start, seen.timing.no_schedule_taint_gone())
 
 
+@judges("M-TAINT-02", reads=condition_taints)
+def test_a_network_that_is_unknown_gives_no_taint(seen: Seen) -> None:
+    story = seen.node("strained")
+    if conditions.status(story.state_at(seen.mark("strained silent").at), "NetworkUnavailable") != "Unknown":
+        raise NotExercised("NetworkUnavailable did not stay Unknown", about=story.name)
+    span = taints.first(story, BY_CONDITION["NetworkUnavailable"], NO_SCHEDULE)
+    if span is not None:
+        raise Violation(want="no taint for NetworkUnavailable=Unknown", got="one", at=span.since, about=story.name)
+
+
 @judges("M-TAINT-03", reads=silence)
 def test_unknown_gives_unreachable_noexecute(seen: Seen) -> Iterator[Violation]:
     change = silences.flip(seen, "victim")
@@ -164,6 +174,23 @@ def test_recovery_removes_both_taints(seen: Seen) -> Iterator[Violation]:
         if taints.first(story, UNREACHABLE, effect) is None:
             raise NotExercised(f"the node never carried {UNREACHABLE}:{effect}", about=story.name)
         yield from taints.goes(story, UNREACHABLE, effect, start, window)
+
+
+@judges("M-TAINT-05", reads=transitions)
+def test_ready_true_after_false_removes_both_taints(seen: Seen) -> Iterator[Violation]:
+    story = seen.node("refuser")
+    flip = silences.flip(seen, "refuser").at
+    true = (t.at for t in conditions.changes(story, "Ready") if t.at > flip and (t.after or {}).get("status") == "True")
+    at = next(true, None)
+    if at is None:
+        raise NotExercised("the node did not become Ready after it said that it was not", about=story.name)
+    before = story.state_at(at)
+    start = Start(at, at, "Ready=True")
+    limits = {NO_SCHEDULE: seen.timing.no_schedule_taint_gone(), NO_EXECUTE: seen.timing.taints_removed()}
+    for effect, window in limits.items():
+        if not taints.has(before, NOT_READY, effect):
+            raise NotExercised(f"the node did not carry {NOT_READY}:{effect}", about=story.name)
+        yield from taints.goes(story, NOT_READY, effect, start, window)
 
 
 @judges("M-TAINT-09", reads=heartbeats)

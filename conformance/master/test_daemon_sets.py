@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.drive.scenarios.daemons import HEALTHY, daemons
+from conformance.judge import conditions, evictions, pods, taints, windows
 from conformance.judge import daemons as facts
-from conformance.judge import evictions, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE
@@ -193,7 +193,47 @@ def test_a_deleted_node_is_no_longer_counted(seen: Seen) -> Iterator[Violation]:
 
 
 def _wanted(state: Object | None) -> int:
-    return int(((state or {}).get("status") or {}).get("desiredNumberScheduled") or 0)
+    return _counted(state, "desiredNumberScheduled")
+
+
+def _counted(state: Object | None, field: str) -> int:
+    return int(((state or {}).get("status") or {}).get(field) or 0)
+
+
+@judges("M-DS-08", reads=daemons)
+def test_a_lost_node_still_counts_but_its_pod_is_not_ready(seen: Seen) -> Iterator[Violation]:
+    flip = silences.flip(seen, "lost")
+    story, pod = seen.story("DaemonSet", "faithful"), _first(seen, "faithful", "lost")
+    turn = conditions.turned(pod.since(flip.at - seen.timing.watch_lag), "Ready", "False")
+    before = story.state_at(flip.at - seen.timing.watch_lag)
+    if turn is None or _counted(before, "numberReady") != 1:
+        raise NotExercised("its pod was not ready before, or not marked not ready", about=(story.name, pod.name))
+    start = windows.seen_at(turn.at, "its pod's Ready=False", seen.timing.watch_lag)
+    dropped = next((e.at for e in story.since(start.sent).events if not _counted(e.after, "numberReady")), None)
+    about = (story.name, pod.name, seen.name("lost"))
+    limit, until = seen.timing.endpoints_updated(), seen.mark("lost was lost for long").at
+    yield from windows.misses("numberReady 0", dropped, start, limit, until=until, about=about)
+    for field in ("desiredNumberScheduled", "currentNumberScheduled"):
+        for event in story.since(start.sent).until(until).events:
+            if _counted(event.after, field) != 1:
+                got = str(_counted(event.after, field))
+                yield Violation(want=f"{field} 1, as before", got=got, at=event.at, about=about)
+                break
+
+
+@judges("M-DS-09", reads=daemons)
+def test_a_daemon_pod_that_failed_is_replaced(seen: Seen) -> Iterator[Violation]:
+    start = evictions.request(seen, "daemon pod failed", "the failure of the daemon pod")
+    old = facts.present(facts.pods_for(seen, "daemon", "late"), start.sent)
+    if not old:
+        raise NotExercised("the node had no daemon pod", about=seen.name("late"))
+    gone = next((event.at for event in old[0].since(start.sent).events if event.after is None), None)
+    new = [each for each in facts.pods_for(seen, "daemon", "late") if each.events[0].at > start.sent]
+    about = (old[0].name, seen.name("late"), *(each.name for each in new))
+    limit, until = seen.timing.replacement(), seen.history.until
+    yield from windows.misses("the end of the failed pod", gone, start, limit, until=until, about=about)
+    born = new[0].events[0].at if new else None
+    yield from windows.misses("a new pod", born, start, limit, until=until, about=about)
 
 
 @judges("M-DS-05", reads=daemons)

@@ -50,6 +50,17 @@ def test_every_taint_needs_a_toleration(seen: Seen) -> Iterator[Violation]:
         yield from evictions.due(seen, role, taint, 0, "several")
 
 
+@judges("M-EV-01", reads=eviction_timers)
+def test_another_taint_in_the_place_of_a_tolerated_one_is_weighed_anew(seen: Seen) -> Iterator[Violation]:
+    for role, node, change, what in (
+        ("exchanged", "swapped-node", "swapped-node swapped", "the exchange of one taint for another in one write"),
+        ("colourless", "halved", "halved coloured", "the new value of the taint"),
+    ):
+        moment = evictions.request(seen, change, what)
+        evictions.require(seen, [role], moment.sent)
+        yield from evictions.due(seen, role, moment, 0, node)
+
+
 @judges("M-EV-02", reads=user_taints)
 def test_a_pod_that_tolerates_the_taint_without_limit_stays(seen: Seen) -> Iterator[Violation]:
     taint = _tainted(seen)
@@ -114,6 +125,13 @@ def test_the_first_matching_toleration_is_used(seen: Seen) -> Iterator[Violation
     for violation in found:
         violation.level = "SHOULD"
         yield violation
+
+
+@judges("M-EV-05", reads=eviction_timers)
+def test_a_taint_without_value_is_not_tolerated_with_one(seen: Seen) -> Iterator[Violation]:
+    taint = evictions.request(seen, "lifted tainted", TAINT)
+    evictions.require(seen, ["coloured"], taint.sent)
+    yield from evictions.due(seen, "coloured", taint, 0, "lifted")
 
 
 @judges("M-EV-06", reads=eviction_timers)
@@ -220,6 +238,13 @@ def test_the_end_of_an_eviction_is_told(seen: Seen) -> None:
     _told(seen, "reprieved", "Cancelling deletion of Pod")
 
 
+@judges("M-EV-13", reads=eviction_timers)
+def test_the_end_of_an_eviction_that_is_now_tolerated_is_told(seen: Seen) -> None:
+    pardoned = seen.mark("pardoned retolerated answered").at
+    evictions.require(seen, ["pardoned"], pardoned)
+    _told(seen, "pardoned", "Cancelling deletion of Pod")
+
+
 def _told(seen: Seen, role: str, beginning: str) -> None:
     """A Normal Event TaintManagerEviction about the pod, with the text that people look for."""
     text = f"{beginning} {seen.naming.namespace}/{seen.name(role)}"
@@ -230,6 +255,9 @@ def _told(seen: Seen, role: str, beginning: str) -> None:
         raise Violation(want=want, got="; ".join(others) or "no Event about the pod", about=seen.name(role))
     components = ("taint-controller", "taint-eviction-controller")
     for event in said:
+        if event.namespace != seen.naming.namespace:
+            got = f"an Event in {event.namespace}"
+            raise Violation(want="the Event in the pod's namespace", got=got, at=event.at, about=seen.name(role))
         if event.type != "Normal" or event.component not in components:
             got = f"a {event.type} Event of {event.component!r}"
             raise Violation(want=f"{want}, of {' or '.join(components)}", got=got, at=event.at, about=seen.name(role))

@@ -48,6 +48,11 @@ def test_a_lease_written_without_later_renewal_is_no_heartbeat(seen: Seen) -> It
     yield from _turns_unknown(seen, "unrenewed")
 
 
+@judges("M-HB-05", reads=heartbeats)
+def test_a_lease_renewed_by_micro_seconds_counts(seen: Seen) -> Iterator[Violation]:
+    yield from _stays_ready(seen, "creeping")
+
+
 @judges("M-HB-06", reads=heartbeats)
 def test_a_renewed_lease_counts_whatever_else_it_says(seen: Seen) -> Iterator[Violation]:
     yield from _stays_ready(seen, "odd-lease")

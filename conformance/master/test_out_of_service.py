@@ -17,12 +17,22 @@ def _phase(state: object) -> str:
 
 @judges("M-GC-04", reads=garbage)
 def test_terminating_pods_of_a_lost_node_are_removed(seen: Seen) -> Iterator[Violation]:
-    declared = evictions.request(seen, "dead written off", "the out-of-service taint")
-    story = seen.pod("stuck")
+    yield from _removed(seen, "stuck", "dead")
+
+
+@judges("M-GC-04", reads=garbage)
+def test_so_are_those_of_a_node_that_says_it_is_not_ready_whatever_the_effect(seen: Seen) -> Iterator[Violation]:
+    yield from _removed(seen, "locked", "shut")
+
+
+def _removed(seen: Seen, role: str, node: str) -> Iterator[Violation]:
+    """A terminating pod that a finalizer holds is marked, and deleted without grace."""
+    declared = evictions.request(seen, f"{node} written off", "the out-of-service taint")
+    story = seen.pod(role)
     if not pods.terminating(story.state_at(declared.sent)):
         raise NotExercised("the pod was not terminating", about=story.name)
     failed = next((e.at for e in story.since(declared.sent).events if _phase(e.after) == "Failed"), None)
-    about = (story.name, seen.name("dead"))
+    about = (story.name, seen.name(node))
     until = seen.history.until
     yield from windows.misses("phase Failed", failed, declared, seen.timing.garbage_pass(), until=until, about=about)
     grace = ((story.last or story.events[-1].before or {}).get("metadata") or {}).get("deletionGracePeriodSeconds")

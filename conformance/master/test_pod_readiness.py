@@ -15,7 +15,7 @@ from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
-MARKED = ("patient", "brief")
+MARKED = ("patient", "brief", "foreign", "leaving")
 
 
 def _marked(seen: Seen, role: str) -> Change:
@@ -59,6 +59,10 @@ def test_only_the_status_of_ready_changes(seen: Seen) -> Iterator[Violation]:
         if before.get(field) == own and after.get(field) != own:
             want = f"{field} of the pod's Ready as the node wrote it: {own}"
             yield Violation(want=want, got=str(after.get(field)), at=turn.at, about=seen.name("patient"))
+    probed = [change.get("lastProbeTime") for change in (before, after)]
+    if probed[0] != probed[1]:
+        want = f"lastProbeTime of the pod's Ready as the node wrote it: {probed[0]}"
+        yield Violation(want=want, got=str(probed[1]), at=turn.at, about=seen.name("patient"), level="SHOULD")
     was, now = _rest(turn.event.before), _rest(turn.event.after)
     changed = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
     if changed:

@@ -177,3 +177,7 @@ def _announced(seen: Seen, reason: str, before: str, after: str) -> Iterator[Vio
     if found and (found.type, found.kind) != ("Normal", "Node"):
         want = "type Normal, about a Node"
         yield Violation(want=want, got=f"type {found.type}, about a {found.kind}", at=at, about=name)
+    uid = ((seen.node("visitor").events[0].after or {}).get("metadata") or {}).get("uid")
+    if found and found.uid != uid:
+        want = f"an Event about the Node with uid {uid}"
+        yield Violation(want=want, got=f"about {found.uid or 'none'}", at=at, about=name, level="SHOULD")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from conformance.drive.scenarios.services import services
+from conformance.drive.scenarios.services import OTHERS, PORT, services
 from conformance.judge import conditions, pods, windows
 from conformance.judge import services as published
 from conformance.judge import silence as silences
@@ -84,6 +84,33 @@ def test_a_pod_that_is_not_ready_moves_to_the_not_ready_addresses(seen: Seen) ->
         yield Violation(want=want, got="it is listed nowhere", at=returns, about=(seen.name("service"), name))
 
 
+@judges("M-RDY-08", reads=services)
+def test_only_pods_of_the_namespace_with_all_labels_are_listed(seen: Seen) -> Iterator[Violation]:
+    for role in OTHERS:
+        name = seen.name(role)
+        if not any(conditions.status(event.after, "Ready") == "True" for event in seen.pod(role).events):
+            raise NotExercised(f"pod {role} never was Ready", about=name)
+        at = published.first(_published(seen, ENDPOINTS, "service"), 0, _lists(name))
+        if at is not None:
+            want = f"pod {role}, which the Service does not select, listed nowhere"
+            yield Violation(want=want, got="it is listed", at=at, about=(seen.name("service"), name))
+
+
+@judges("M-RDY-08", reads=services)
+def test_an_address_says_where_and_what_it_is(seen: Seen) -> Iterator[Violation]:
+    _published(seen, ENDPOINTS, "service")
+    story = seen.story(ENDPOINTS.name, "service").until(seen.mark("departing deleted sent").at)
+    for role in ("patient", "neighbour"):
+        pod = seen.pod(role).state_at(seen.mark("departing deleted sent").at)
+        found = published.address(story.last, seen.name(role))
+        if pod is None or found is None:
+            raise NotExercised(f"pod {role} was not listed", about=seen.name("service"))
+        want = published.due_address(pod, PORT)
+        got = {field: found.get(field) for field in want}
+        if got != want:
+            yield Violation(want=str(want), got=str(got), about=(seen.name("service"), seen.name(role)))
+
+
 @judges("M-RDY-04", reads=services)
 def test_the_pod_moves_back_when_it_is_ready_again(seen: Seen) -> Iterator[Violation]:
     name = seen.name("patient")
@@ -155,6 +182,10 @@ def _has(pod: str, wanted: dict[str, bool]) -> Callable[[Listed], bool]:
         return found is not None and all(found.get(kind) is status for kind, status in wanted.items())
 
     return holds
+
+
+def _lists(pod: str) -> Callable[[Listed], bool]:
+    return lambda listed: pod in listed
 
 
 def _lacks(pod: str) -> Callable[[Listed], bool]:

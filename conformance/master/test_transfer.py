@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.transfer import MOVING, patience, transfer
+from conformance.drive.scenarios.transfer import ENDS, MOVING, patience, transfer
 from conformance.judge import conditions, events, evictions, pods, taints, windows, workloads
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, UNREACHABLE
 from conformance.judge.workloads import counts
-from conformance.kinds import REPLICA_SET
-from conformance.record.history import Story
+from conformance.kinds import REPLICA_SET, STATEFUL_SET
+from conformance.record.history import Object, Story
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Unsupported, Violation
 
@@ -58,15 +58,48 @@ def test_every_controller_replaces_an_evicted_pod_at_once(seen: Seen) -> Iterato
 
 
 @judges("M-XF-01", reads=transfer)
+def test_a_pod_that_has_ended_is_replaced(seen: Seen) -> Iterator[Violation]:
+    _sets(seen)
+    first = workloads.began_on(seen, "ending", "victim", len(ENDS), seen.mark(f"a pod has {ENDS[0]} sent").at)
+    new = workloads.later(seen, "ending", first)
+    for number, phase in enumerate(ENDS):
+        start = evictions.request(seen, f"a pod has {phase}", f"the phase {phase} of a pod")
+        created = new[number].events[0].at if number < len(new) else None
+        about = tuple(story.name for story in (*first, *new))
+        limit, until = seen.timing.replacement(), seen.history.until
+        yield from windows.misses("a new pod", created, start, limit, until=until, about=about)
+
+
+@judges("M-EV-15", reads=transfer)
+def test_pods_are_evicted_whoever_owns_them(seen: Seen) -> Iterator[Violation]:
+    """Some owners delete pods by themselves when a node is lost for good: only the latest moment counts here."""
+    silences.flip(seen, "victim")
+    span = taints.first(seen.node("victim"), UNREACHABLE, NO_EXECUTE)
+    if span is None:
+        raise NotExercised("the silent node never got the NoExecute taint", about=seen.name("victim"))
+    start = windows.seen_at(span.since, "the NoExecute taint", seen.timing.watch_lag)
+    limit, returns = seen.timing.eviction(patience(seen.timing)), seen.mark("victim returns").at
+    for role in (*_served(seen), *(("stateful",) if seen.facts.served(STATEFUL_SET) else ())):
+        for story in seen.pods_of(role):
+            if pods.bound_to(story.state_at(span.since)) == seen.name("victim"):
+                deletion = pods.deletion(story.since(span.since))
+                at = deletion.at if deletion else None
+                about = (story.name, seen.name("victim"))
+                yield from windows.misses(
+                    f"the deletion of a pod of {role}", at, start, limit, until=returns, about=about
+                )
+
+
+@judges("M-XF-01", reads=transfer)
 def test_the_owner_tells_of_the_replacement(seen: Seen) -> None:
     role = next(role for role in _served(seen) if role != "deployment")
     new = workloads.later(seen, role, _first(seen, role))
     if not new:
         raise NotExercised("there was no replacement", about=seen.name(role))
     said = list(events.said(seen, role, "SuccessfulCreate"))
-    if not any(new[0].name in event.message for event in said):
-        want = f"an Event SuccessfulCreate about {role} that names {new[0].name}"
-        got = "; ".join(event.message for event in said) or "none"
+    if not any(new[0].name in event.message and event.type == "Normal" for event in said):
+        want = f"a Normal Event SuccessfulCreate about {role} that names {new[0].name}"
+        got = "; ".join(f"{event.type}: {event.message}" for event in said) or "none"
         raise Violation(want=want, got=got, about=(seen.name(role), new[0].name), level="SHOULD")
 
 
@@ -109,6 +142,20 @@ def test_a_replacement_is_a_new_pod_of_the_same_owner(seen: Seen) -> Iterator[Vi
             if not wanted.items() <= labels.items():
                 want = f"the labels of the template: {wanted}"
                 yield Violation(want=want, got=str(labels), at=story.events[0].at, about=story.name)
+            template = (seen.story(MOVING[role][0].name, role).events[0].after or {})["spec"]["template"]
+            said, due = _templated(state), _templated(template)
+            if said != due:
+                want = f"what the template says: {due}"
+                yield Violation(want=want, got=str(said), at=story.events[0].at, about=story.name)
+
+
+def _templated(pod: Object) -> Object:
+    """What a pod, or a template, says that nobody else may add to."""
+    note = (pod["metadata"].get("annotations") or {}).get(workloads.NOTE)
+    return {
+        **{field: pod["spec"].get(field) for field in ("nodeSelector", "terminationGracePeriodSeconds")},
+        "note": note,
+    }
 
 
 @judges("M-XF-03", reads=transfer)

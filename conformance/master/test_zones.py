@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.zones import EARLY, EXEMPT, HALF, LATE, PART, RATE, SILENT, UNBORN, WHOLE, zones
+from conformance.drive.scenarios.zones import (
+    EARLY,
+    EXEMPT,
+    HALF,
+    LATE,
+    PART,
+    RATE,
+    REGIONS,
+    SILENT,
+    UNBORN,
+    WHOLE,
+    zones,
+)
 from conformance.judge import silence as silences
 from conformance.judge import taints, windows
 from conformance.judge.seen import Seen
@@ -24,13 +36,13 @@ def test_a_zone_gets_its_taints_one_after_the_other(seen: Seen) -> Iterator[Viol
 @judges("M-ZONE-01", reads=zones)
 def test_each_zone_has_a_rate_of_its_own(seen: Seen) -> Iterator[Violation]:
     for zone in (RATE, WHOLE, EXEMPT):
-        flipped = max(silences.flip(seen, role).at for role in zone)
-        came = _tainted(seen, zone)
-        start = Start(flipped, flipped, "Ready=Unknown")
-        window = seen.timing.no_execute_taint()
-        at = max(came[0], flipped) if came else None
-        what = f"the zone's first {UNREACHABLE}:{NO_EXECUTE}"
-        yield from windows.misses(what, at, start, window, until=seen.history.until, about=_names(seen, zone))
+        yield from _first_at_once(seen, zone)
+
+
+@judges("M-ZONE-08", reads=zones)
+def test_zones_of_two_regions_are_two_zones(seen: Seen) -> Iterator[Violation]:
+    for role in REGIONS:
+        yield from _first_at_once(seen, (role,))
 
 
 @judges("M-ZONE-02", reads=zones)
@@ -122,6 +134,17 @@ def test_nodes_without_ready_condition_count_as_not_ready(seen: Seen) -> None:
         want = f"no further {UNREACHABLE}:{NO_EXECUTE} in a zone with one Ready node of five"
         got = f"{len(came)} within {watched:.0f} s"
         raise Violation(want=want, got=got, at=came[-1], about=_names(seen, UNBORN))
+
+
+def _first_at_once(seen: Seen, zone: tuple[str, ...]) -> Iterator[Violation]:
+    """The first taint of a zone waits for nobody."""
+    flipped = max(silences.flip(seen, role).at for role in zone)
+    came = _tainted(seen, zone)
+    start = Start(flipped, flipped, "Ready=Unknown")
+    window = seen.timing.no_execute_taint()
+    at = max(came[0], flipped) if came else None
+    what = f"the zone's first {UNREACHABLE}:{NO_EXECUTE}"
+    yield from windows.misses(what, at, start, window, until=seen.history.until, about=_names(seen, zone))
 
 
 def _one_by_one(seen: Seen, zone: tuple[str, ...]) -> Iterator[Violation]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, partial
@@ -55,6 +57,26 @@ class Fault:
 def replaced(owner: Any, attribute: str, by: Any) -> Callable[[], AbstractContextManager[Any]]:
     """A patch that puts something else in the place of one function or method of the reference."""
     return partial(patch.object, owner, attribute, by)
+
+
+def slip(owner: Any, attribute: str, written: str, meant: str) -> Callable[[], AbstractContextManager[Any]]:
+    """A patch that changes one expression of a function or method: the slip of a pen.
+
+    Args:
+        owner: module or class.
+        attribute: the function's name.
+        written: what stands in the function, exactly once.
+        meant: what stands there instead.
+    """
+    function = inspect.unwrap(getattr(owner, attribute))
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(written) != 1:
+        raise ValueError(f"{attribute}: {written!r} stands there {source.count(written)} times")
+    rules = annotations.compiler_flag
+    code = compile(source.replace(written, meant), inspect.getfile(function), "exec", rules, dont_inherit=True)
+    found: dict[str, Any] = {}
+    exec(code, function.__globals__, found)
+    return replaced(owner, attribute, found[attribute])
 
 
 def together(*patches: Callable[[], AbstractContextManager[Any]]) -> Callable[[], AbstractContextManager[Any]]:

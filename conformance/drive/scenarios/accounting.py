@@ -11,7 +11,7 @@ from conformance.drive.stage import Stage
 from conformance.drive.sums import devices, tried
 from conformance.drive.waits import schedulable
 from conformance.judge.sums import Sum
-from conformance.kinds import EVENT, NAMESPACE, NODE, POD, RUNTIME_CLASS
+from conformance.kinds import EVENT, NODE, POD, RUNTIME_CLASS
 from conformance.naming import DOMAIN
 from conformance.scenario import scenario
 from conformance.timing import Timing
@@ -129,9 +129,7 @@ async def _leaving(stage: Stage) -> None:
 
 async def _crowded(stage: Stage) -> None:
     """Pods that name their node take what is there, and then more than that; the last even selects another."""
-    namespace = stage.naming.name("elsewhere")
-    metadata = {"name": namespace, "labels": stage.naming.labels("elsewhere")}
-    await stage.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    namespace = await stage.namespace("elsewhere")
     await placing.put(stage, "direct-1", "crowded", devices("crowd", 1), namespace=namespace)
     await placing.put(stage, "direct-2", "crowded", devices("crowd", 1))
     await stage.until(

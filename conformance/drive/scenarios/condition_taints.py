@@ -18,8 +18,8 @@ from conformance.timing import Timing
 FOREIGN = own("foreign")
 PREFERRED = {"key": NOT_READY, "effect": "PreferNoSchedule"}
 UNCALLED_FOR = (
-    {"key": UNREACHABLE, "effect": NO_EXECUTE},
-    {"key": BY_CONDITION["MemoryPressure"], "effect": NO_SCHEDULE},
+    {"key": UNREACHABLE, "effect": NO_EXECUTE, "value": "by-hand"},
+    {"key": BY_CONDITION["MemoryPressure"], "effect": NO_SCHEDULE, "value": "by-hand"},
 )
 """Taints that only the master may put on a node, without what calls for them."""
 
@@ -37,12 +37,13 @@ async def condition_taints(stage: Stage) -> None:
     """Nodes post pressures, are cordoned, fall silent under pressure; taints are added and removed by hand.
 
     `pressed` stays Ready while all its other conditions turn True and False again, and while it is cordoned and
-    uncordoned. `strained` falls silent under memory pressure. `meddled` is given taints it did not call for.
-    `stripped` says itself that it is not ready and loses its taints. `keeper` shares its zone.
+    uncordoned. `strained` knows nothing of its network, and falls silent under memory pressure. `meddled` is given
+    taints it did not call for. `stripped` says itself that it is not ready and loses its taints. `keeper` shares its
+    zone.
     """
     quiet = dict.fromkeys(BY_CONDITION, "False")
     pressed = await stage.node("pressed", conditions=quiet)
-    strained = await stage.node("strained", conditions={"MemoryPressure": "True"})
+    strained = await stage.node("strained", conditions={"MemoryPressure": "True", "NetworkUnavailable": "Unknown"})
     meddled = await stage.node("meddled")
     await stage.node("keeper", zone="b")
     stripped = await stage.node("stripped", zone="b")

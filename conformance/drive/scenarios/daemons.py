@@ -42,9 +42,9 @@ async def daemons(stage: Stage) -> None:
 
     Roles: nodes `plain`, later tainted for a while; `cordoned`, whose pod is deleted and ends late; `lost`, which falls
     silent; `doomed`, which is deleted; `unready`, which says so from its registration on and becomes ready in the end;
-    `late`, which comes later, loses its label and gets it back; a keeper in each zone. DaemonSets: `daemon` on all of
-    them; `host`, on the host's network, on `plain` only; `fated`, on `doomed` only; `tolerant`, whose template
-    tolerates what `unready` has, on that node only.
+    `late`, which comes later, loses its label and gets it back, and whose pod then fails; a keeper in each zone.
+    DaemonSets: `daemon` on all of them; `host`, on the host's network, on `plain` only; `faithful`, on `lost` only;
+    `fated`, on `doomed` only; `tolerant`, whose template tolerates what `unready` has, on that node only.
     """
     nodes = await _nodes(stage)
     await stage.patch(NODE, "cordoned", {"spec": {"unschedulable": True}})
@@ -73,7 +73,8 @@ async def _nodes(stage: Stage) -> Mapping[str, SimulatedNode]:
     labels = _place("daemon")
     nodes = await asyncio.gather(
         stage.node("plain", labels={**labels, **_place("host")}),
-        *(stage.node(role, labels=labels) for role in HEALTHY[1:-1]),
+        stage.node("cordoned", labels=labels),
+        stage.node("lost", labels={**labels, **_place("faithful")}),
         stage.node("doomed", labels={**labels, **_place("fated")}),
         stage.node("unready", labels={**labels, **_place("tolerant")}, ready="False", zone="b"),
         stage.node("keeper", zone="b"),
@@ -90,6 +91,7 @@ async def _daemon_sets(stage: Stage) -> None:
     specs: dict[str, dict[str, Any]] = {
         "daemon": {},
         "host": {"hostNetwork": True},
+        "faithful": {},
         "fated": {},
         "tolerant": {"tolerations": [tolerate(NOT_READY, None, NO_SCHEDULE)]},
     }
@@ -132,6 +134,22 @@ async def _come_late(stage: Stage) -> None:
     with stage.request("late labelled again"):
         await stage.patch(NODE, "late", {"metadata": {"labels": _place("daemon")}})
     await stage.until(lambda: _has_one(stage, "daemon", "late"), within=limit)
+    await _fail(stage)
+
+
+async def _fail(stage: Stage) -> None:
+    """The daemon pod of a node fails, as one does that its node would not take."""
+    failing = [pod for pod in stage.pods_on("late") if not terminating(pod)]
+    with stage.request("daemon pod failed"):
+        for pod in failing:
+            metadata = pod["metadata"]
+            path = POD.path(metadata["namespace"], metadata["name"], "status")
+            await stage.client.patch(path, {"status": {"phase": "Failed"}})
+    old = {pod["metadata"]["uid"] for pod in failing}
+    await stage.until(
+        lambda: any(pod["metadata"]["uid"] not in old for pod in stage.pods_on("late")),
+        within=stage.timing.replacement().latest + settled(stage),
+    )
 
 
 async def _take_away(stage: Stage, node: SimulatedNode) -> None:

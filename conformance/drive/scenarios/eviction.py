@@ -42,6 +42,9 @@ MATCHING: dict[str, Tolerations] = {
     "any-key-no-execute": _toleration(operator="Exists"),
     "other-value": _toleration(key=KEY, operator="Equal", value="blue"),
     "no-value": _toleration(key=KEY),
+    "large-value": _toleration(key=KEY, operator="Equal", value=VALUE.upper()),
+    "half-a-key": _toleration(key=KEY[:-1], operator="Exists"),
+    "large-key": _toleration(key=taints.own_key("EVICT"), operator="Exists"),
     "other-key": _toleration(key=taints.own_key("other"), operator="Exists"),
     "no-schedule": [{"key": KEY, "operator": "Exists", "effect": "NoSchedule"}],
 }
@@ -129,6 +132,7 @@ def _timers(step: int) -> dict[str, tuple[str, Tolerations]]:
         "all-tolerated": ("several", [tolerate(A, None), tolerate(B, None), tolerate(C, None)]),
         "one-tolerated": ("several", [tolerate(A, None)]),
         "two-tolerated": ("several", [tolerate(A, None), tolerate(C, 3 * step)]),
+        "coloured": ("lifted", _toleration(key=A, value=VALUE)),
         "reprieved": ("lifted", [tolerate(A, 2 * step)]),
         "released": ("halved", [tolerate(A, 2 * step), tolerate(B, None)]),
         "shortened": ("fixed", [tolerate(A, 3 * step), tolerate(B, None)]),
@@ -138,6 +142,8 @@ def _timers(step: int) -> dict[str, tuple[str, Tolerations]]:
         "pardoned": ("stamped", [tolerate(A, 2 * step), tolerate(B, None)]),
         "surprised": ("fixed", [tolerate(A, 3 * step)]),
         "swapped": ("swapped-node", [tolerate(A, 3 * step), tolerate(B, 3 * step)]),
+        "exchanged": ("swapped-node", [tolerate(A, None)]),
+        "colourless": ("halved", [tolerate(A, None), *_toleration(key=B)]),
         "relieved": ("relieved-node", [tolerate(A, 2 * step), tolerate(B, 4 * step)]),
         "backdated": ("stamped", [tolerate(A, 2 * step), tolerate(B, None)]),
         "postdated": ("stamped", [tolerate(A, None), tolerate(B, 2 * step)]),
@@ -174,6 +180,7 @@ async def eviction_timers(stage: Stage) -> None:
     await _relieve(stage)
     await stage.hold(stage.timing.eviction(2 * step).latest)
     await taints.change(stage, "lifted", "lifted tainted again", add=[taints.own("a")])
+    await taints.change(stage, "halved", "halved coloured", remove=[B], add=[taints.own("b", value=VALUE)])
     await _arrive(stage, step)
     await stage.hold(stage.timing.eviction(2 * step).latest)
     await stage.until(lambda: _told(stage, "reprieved"), within=stage.timing.slack)

@@ -10,7 +10,7 @@ from conformance.drive.stage import Stage
 from conformance.drive.waits import ready, running, schedulable
 from conformance.judge.pods import terminating
 from conformance.judge.taints import NOT_READY, UNREACHABLE
-from conformance.kinds import NAMESPACE, NODE, POD, POD_DISRUPTION_BUDGET
+from conformance.kinds import NODE, POD, POD_DISRUPTION_BUDGET
 from conformance.scenario import scenario
 from conformance.timing import Timing
 
@@ -51,8 +51,7 @@ async def eviction_everywhere(stage: Stage) -> None:
 async def _pods(stage: Stage) -> tuple[str, ...]:
     patient = [tolerate(NOT_READY, None), tolerate(UNREACHABLE, None)]
     places = {f"pod-{role}": role for role in (*CROWD, "stuck-1")}
-    elsewhere = stage.naming.name("elsewhere")
-    await _namespace(stage, elsewhere)
+    elsewhere = await stage.namespace("elsewhere")
     budget = stage.facts.served(POD_DISRUPTION_BUDGET)
     if budget:
         labels = stage.naming.labels("guarded")
@@ -72,11 +71,6 @@ async def _pods(stage: Stage) -> tuple[str, ...]:
         stage.pod("foreign", node_name=stage.naming.name("crowd-2"), namespace=elsewhere),
     )
     return (*places, "guarded", "foreign")
-
-
-async def _namespace(stage: Stage, name: str) -> None:
-    metadata = {"name": name, "labels": stage.naming.labels("elsewhere")}
-    await stage.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 
 
 def _evicted(stage: Stage, role: str) -> bool:

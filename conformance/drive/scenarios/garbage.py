@@ -39,22 +39,23 @@ def _longest(timing: Timing) -> float:
 async def garbage(stage: Stage) -> None:
     """Nodes are deleted with all their pods, one comes back in time, one is lost and declared out of service.
 
-    Roles: nodes `doomed`, deleted, with the pods of `ORPHANS` (`leaving` is terminating already, `succeeded` has ended,
-    `held` has a finalizer), the ReplicaSet `set` and the StatefulSet `stateful`; `loner`, deleted, whose Lease has no
-    owner; `revived`, deleted and registered again soon, with the pod `lucky`; `keeper`. In another zone `dead`, which
-    falls silent and is declared out of service, with the pods `stuck`, terminating and held, and `bystander`; `sound`,
-    declared out of service although it is Ready, with `safe`, terminating and held. Pods `stray`, of a node that never
-    was, and `unbound`, held and deleted before it has a node.
+    Roles: nodes `doomed`, deleted, with the pods of `ORPHANS` (`leaving` is terminating already, `succeeded` has
+    ended, `held` has a finalizer), the ReplicaSet `set` and the StatefulSet `stateful`; `loner`, deleted, whose
+    Lease has no owner; `revived`, deleted and registered again soon, with the pod `lucky`; `keeper`. In another
+    zone `dead`, which falls silent and is declared out of service, with the pods `stuck`, terminating and held, and
+    `bystander`; `shut`, which says that it is not ready and is declared out of service in the other way, with
+    `locked`, terminating and held; `sound`, declared out of service although it is Ready, with `safe`, terminating
+    and held. Pods `stray`, of a node that never was, and `unbound`, held and deleted before it has a node.
     """
     nodes = await _nodes(stage)
+    with stage.request("stray created"), suppress(ApiRefused):
+        await stage.pod("stray", node_name=stage.naming.name("nowhere"))
     await _pods(stage, nodes)
-    lost = stage.spawn(_write_off(stage, nodes["dead"]), "a node is written off")
+    lost = stage.spawn(_write_off(stage, nodes["dead"], nodes["shut"]), "nodes are written off")
     for role in ("doomed", "loner", "revived"):
         await nodes[role].fall_silent()
         with stage.request(f"{role} deleted"):
             await stage.delete(NODE, role)
-    with stage.request("stray created"), suppress(ApiRefused):
-        await stage.pod("stray", node_name=stage.naming.name("nowhere"))
     with stage.request("unbound deleted"):
         await stage.delete(POD, "unbound")
     began = stage.clock.monotonic()
@@ -79,6 +80,7 @@ async def _nodes(stage: Stage) -> dict[str, SimulatedNode]:
         stage.node("revived", beats=("status",)),
         stage.node("keeper"),
         stage.node("dead", zone="b"),
+        stage.node("shut", zone="b"),
         stage.node("sound", zone="b"),
     )
     await schedulable(stage, *(node.role for node in nodes))
@@ -94,7 +96,13 @@ async def _pods(stage: Stage, nodes: dict[str, SimulatedNode]) -> None:
     for role, kind in WORKLOADS.items():
         if stage.facts.served(kind):
             await stage.create(kind, workloads.body(stage.naming, kind, role, node_selector=pool))
-    places = {**dict.fromkeys(ORPHANS, "doomed"), "lucky": "revived", "stuck": "dead", "safe": "sound"}
+    places = {
+        **dict.fromkeys(ORPHANS, "doomed"),
+        "lucky": "revived",
+        "stuck": "dead",
+        "locked": "shut",
+        "safe": "sound",
+    }
     await asyncio.gather(
         *(
             stage.pod(role, node_name=nodes[place].name, tolerations=everything, grace=LONG_GRACE)
@@ -105,31 +113,35 @@ async def _pods(stage: Stage, nodes: dict[str, SimulatedNode]) -> None:
     )
     await running(stage, (*places, "bystander"))
     await stage.until(lambda: all(_runs(stage, role) for role in WORKLOADS), within=settled(stage))
-    for role in ("held", "stuck", "safe", "unbound"):
+    for role in ("held", "stuck", "locked", "safe", "unbound"):
         await stage.patch(POD, role, {"metadata": {"finalizers": [FINALIZER]}})
     await stage.patch(POD, "succeeded", {"status": {"phase": "Succeeded"}}, subresource="status")
-    for role in ("leaving", "stuck", "safe"):
+    leaving = ("leaving", "stuck", "locked", "safe")
+    for role in leaving:
         await stage.delete(POD, role)
-    leaving = ("leaving", "stuck", "safe")
     await stage.until(lambda: all(terminating(stage.current(POD, role)) for role in leaving), within=stage.timing.slack)
     await stage.patch(NODE, "keeper", {"metadata": {"labels": pool}})
     await stage.hold(2 * stage.timing.beat_interval)
 
 
-async def _write_off(stage: Stage, dead: SimulatedNode) -> None:
-    """A lost node is declared out of service, and so is one that is well."""
+async def _write_off(stage: Stage, dead: SimulatedNode, shut: SimulatedNode) -> None:
+    """Nodes that are lost or not ready are declared out of service, and so is one that is well."""
     if stage.facts.minor < OUT_OF_SERVICE_SINCE:
         return
     taint = {"key": OUT_OF_SERVICE, "value": "nodeshutdown", "effect": "NoExecute"}
     await taints.change(stage, "sound", "sound written off", add=[taint])
+    await shut.post(Ready="False")
+    await taints.change(stage, "shut", "shut written off", add=[{**taint, "effect": "NoSchedule"}])
     await dead.fall_silent()
     flipped = stage.timing.unknown_after_silence().latest + stage.timing.slack
     if not await stage.until(lambda: ready(stage, "dead") == "Unknown", within=flipped):
         return
     await taints.change(stage, "dead", "dead written off", add=[taint])
     passed = stage.timing.garbage_pass().latest + stage.timing.slack
-    await stage.until(lambda: phase(stage, "stuck") == "Failed", within=passed)
-    await _release(stage, "stuck")
+    roles = ("stuck", "locked")
+    await stage.until(lambda: all(phase(stage, role) == "Failed" for role in roles), within=passed)
+    for role in roles:
+        await _release(stage, role)
     await stage.hold(2 * stage.timing.garbage_pass().latest)
     stage.mark("nodes were written off for long")
 

@@ -37,9 +37,11 @@ BEATING: Mapping[str, Mapping[str, Any]] = {
             "acquireTime": "2001-01-01T00:00:00.000000Z",
         },
     },
+    "creeping": {"zone": "c", "beats": ("lease",), "pace": 1e-4},
     "blank": {"zone": "a", "beats": ("lease",), "ready": None},
 }
-"""Nodes that never stop; each is the only healthy one of its zone, but for `blank`, which posts no conditions."""
+"""Nodes that never stop; each zone has one that is healthy. `creeping` renews its Lease by fractions of a millisecond,
+`blank` posts no conditions."""
 
 FALLING_SILENT: Mapping[str, Mapping[str, Any]] = {
     "quiet": {"zone": "e", "beats": ("status",)},

@@ -19,14 +19,20 @@ from conformance.timing import Timing
 
 BACKEND = f"{DOMAIN}/backend"
 """Label of the pods that the Services select."""
+TIER = f"{DOMAIN}/tier"
+"""Another one."""
 SERVICES = {"service": False, "publisher": True}
 """The Services, and whether they publish pods that are not ready."""
 REASON = "SuiteReason"
 """What the node says in the Ready condition of the pod `patient`."""
+PORT = 8080
+"""Where the pods listen; the Services have another port."""
 NOBODY = "nobody.invalid"
 LONG_GRACE = 600
-"""Grace period of the pod `departing`, which ends after the scenario."""
+"""Grace period of the pods `departing` and `leaving`, which ends after the scenario."""
 BACKENDS = ("patient", "brief", "neighbour", "departing")
+OTHERS = ("foreign", "leaving", "stranger")
+"""Pods that no Service selects, for want of a label or because they are elsewhere."""
 
 
 def _longest(timing: Timing) -> float:
@@ -42,21 +48,23 @@ async def services(stage: Stage) -> None:
     """A node falls silent with pods behind Services, and comes back to look after them.
 
     Roles: nodes `keeper` and `victim`. On the victim `patient`, which tolerates everything, `brief`, which is evicted,
-    `mute`, which never got a status, and `latecomer`, which is Ready and becomes bound when the node is lost already.
-    On the keeper `neighbour`, and `departing`, which is deleted while it is Ready and takes its time. Services:
-    `service`, and `publisher`, which publishes pods that are not ready as well.
+    `foreign` in another namespace, `leaving`, which is being deleted, `mute`, which never got a status, and
+    `latecomer`, which is Ready and becomes bound when the node is lost already. On the keeper `neighbour`,
+    `departing`, which is deleted while it is Ready and takes its time, and `stranger`, which lacks one of the labels
+    that the Services select. Services: `service`, and `publisher`, which publishes pods that are not ready as well.
     """
     timing = stage.timing
     keeper, victim = await stage.nodes("keeper", "victim")
     await schedulable(stage, "keeper", "victim")
     keeper.pods.run(finish=False)
-    victim.pods.run(ignore=("mute",))
+    victim.pods.run(finish=False, ignore=("mute",))
     await _services(stage)
     await _pods(stage)
-    await running(stage, BACKENDS)
+    await running(stage, (*BACKENDS, *OTHERS))
     await _say_why(stage)
     await stage.until(lambda: _lists(stage, patient=READY, brief=READY, neighbour=READY), within=settled(stage))
     await stage.hold(timing.endpoints_updated().latest)
+    await stage.delete(POD, "leaving")
     with stage.request("departing deleted"):
         await stage.delete(POD, "departing")
     latecomer = stage.current(POD, "latecomer")
@@ -81,8 +89,8 @@ async def _services(stage: Stage) -> None:
         return
     for role, publishes in SERVICES.items():
         spec = {
-            "selector": {BACKEND: stage.naming.name("backend")},
-            "ports": [{"port": 80, "targetPort": 8080}],
+            "selector": {BACKEND: stage.naming.name("backend"), TIER: "front"},
+            "ports": [{"port": 80, "targetPort": PORT}],
             "publishNotReadyAddresses": publishes,
         }
         metadata = {"name": stage.naming.name(role), "labels": stage.naming.labels(role)}
@@ -91,15 +99,20 @@ async def _services(stage: Stage) -> None:
 
 async def _pods(stage: Stage) -> None:
     step = stage.timing.step
-    labels = {BACKEND: stage.naming.name("backend")}
+    half = {BACKEND: stage.naming.name("backend")}
+    labels = {**half, TIER: "front"}
+    elsewhere = await stage.namespace("elsewhere")
     victim, keeper = stage.naming.name("victim"), stage.naming.name("keeper")
     for_ever = [tolerate(UNREACHABLE, None)]
     await asyncio.gather(
         stage.pod("patient", node_name=victim, tolerations=for_ever, labels=labels),
         stage.pod("brief", node_name=victim, tolerations=[tolerate(UNREACHABLE, step)], labels=labels),
+        stage.pod("foreign", node_name=victim, tolerations=for_ever, labels=labels, namespace=elsewhere),
+        stage.pod("leaving", node_name=victim, tolerations=for_ever, grace=LONG_GRACE),
         stage.pod("mute", node_name=victim, tolerations=for_ever),
         stage.pod("latecomer", schedulerName=NOBODY, tolerations=for_ever),
         stage.pod("neighbour", node_name=keeper, labels=labels),
+        stage.pod("stranger", node_name=keeper, labels=half),
         stage.pod("departing", node_name=keeper, labels=labels, grace=LONG_GRACE),
     )
 

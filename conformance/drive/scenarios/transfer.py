@@ -38,6 +38,9 @@ POOL = f"{DOMAIN}/pool"
 HOME = f"{DOMAIN}/home"
 """Label of the one node that may take `stranded`."""
 
+ENDS = ("Failed", "Succeeded")
+"""How the pods of `ending` end."""
+
 MOVING: dict[str, tuple[Kind, int]] = {
     "controller": (REPLICATION_CONTROLLER, 1),
     "set": (REPLICA_SET, 2),
@@ -57,8 +60,8 @@ async def transfer(stage: Stage) -> None:
     """A node with pods of all kinds of workloads falls silent; another one takes them, until it comes back.
 
     Roles: nodes `keeper` and `victim`. Workloads, whose pods all begin on the victim: those of `MOVING`; `calm`, a
-    ReplicaSet whose pods tolerate everything; `stranded`, a ReplicaSet whose only home the victim is; `stateful`, a
-    StatefulSet; the pod `bare` has no owner.
+    ReplicaSet whose pods tolerate everything; `ending`, another one, two of whose pods end; `stranded`, a
+    ReplicaSet whose only home the victim is; `stateful`, a StatefulSet; the pod `bare` has no owner.
     """
     keeper, victim = await stage.nodes("keeper", "victim")
     await schedulable(stage, "keeper", "victim")
@@ -93,14 +96,27 @@ async def _settle(stage: Stage, victim: SimulatedNode) -> None:
         for_ever = [tolerate(UNREACHABLE, None)]
         calm = workloads.body(stage.naming, REPLICA_SET, "calm", node_selector=pool, tolerations=for_ever)
         stranded = workloads.body(stage.naming, REPLICA_SET, "stranded", node_selector=home, tolerations=brief)
-        await asyncio.gather(*(stage.create(REPLICA_SET, each) for each in (calm, stranded)))
+        ending = workloads.body(stage.naming, REPLICA_SET, "ending", 2, node_selector=pool, tolerations=for_ever)
+        await asyncio.gather(*(stage.create(REPLICA_SET, each) for each in (calm, stranded, ending)))
     if stage.facts.served(STATEFUL_SET):
         stateful = workloads.body(stage.naming, STATEFUL_SET, "stateful", node_selector=pool, tolerations=brief)
         await stage.create(STATEFUL_SET, stateful)
     await stage.pod("bare", node_name=victim.name, tolerations=brief)
     await stage.until(lambda: _settled(stage), within=settled(stage))
+    await _end(stage)
     await stage.patch(NODE, "keeper", {"metadata": {"labels": pool}})
     await stage.hold(max(2 * stage.timing.beat_interval, stage.timing.endpoints_updated().latest))
+
+
+async def _end(stage: Stage) -> None:
+    """The pods of one workload end, one well and one badly."""
+    for pod, phase in zip(stage.pods_of("ending"), ENDS, strict=False):
+        metadata = pod["metadata"]
+        with stage.request(f"a pod has {phase}"):
+            await stage.client.patch(
+                POD.path(metadata["namespace"], metadata["name"], "status"), {"status": {"phase": phase}}
+            )
+    await stage.until(lambda: len(stage.pods_of("ending")) > 3, within=stage.timing.replacement().latest)
 
 
 async def _aftermath(stage: Stage, keeper: SimulatedNode) -> None:
@@ -131,8 +147,9 @@ def _settled(stage: Stage) -> bool:
     """All pods run on the victim."""
     wanted = {role: MOVING[role][1] if role in MOVING else 1 for role in _evictable(stage)}
     up = all(len([pod for pod in stage.pods_of(role) if _is_ready(pod)]) == count for role, count in wanted.items())
-    calm = not stage.facts.served(REPLICA_SET) or any(_is_ready(pod) for pod in stage.pods_of("calm"))
-    return up and calm and runs(stage, "bare")
+    ready = {role: sum(map(_is_ready, stage.pods_of(role))) for role in ("calm", "ending")}
+    sets = not stage.facts.served(REPLICA_SET) or (ready["calm"] > 0 and ready["ending"] == len(ENDS))
+    return up and sets and runs(stage, "bare")
 
 
 def _is_ready(pod: Object) -> bool:

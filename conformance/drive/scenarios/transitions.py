@@ -17,7 +17,12 @@ from conformance.timing import Timing
 def _longest(timing: Timing) -> float:
     flipped = timing.unknown_after_silence().latest
     swaps = 3 * timing.no_execute_taint(2).latest
-    return 2 * timing.beat_interval + 2 * timing.node_monitor_period + flipped + swaps + timing.taints_removed().latest
+    return 2 * timing.beat_interval + 2 * timing.node_monitor_period + flipped + swaps + _freed(timing)
+
+
+def _freed(timing: Timing) -> float:
+    """Seconds after which a node that is ready again has lost all its taints."""
+    return max(timing.taints_removed().latest, timing.no_schedule_taint_gone().latest)
 
 
 @scenario(watches=(NODE, EVENT), longest=_longest)
@@ -55,8 +60,10 @@ async def _refuse(stage: Stage, node: SimulatedNode, rival: SimulatedNode) -> No
     await _tainted(stage, "refuser", NOT_READY)
     await node.post(Ready="True")
     await stage.until(
-        lambda: not taints.has(stage.current(NODE, "refuser"), NOT_READY, NO_EXECUTE),
-        within=timing.taints_removed().latest,
+        lambda: (
+            not any(taints.has(stage.current(NODE, "refuser"), NOT_READY, each) for each in (NO_SCHEDULE, NO_EXECUTE))
+        ),
+        within=_freed(timing),
     )
 
 

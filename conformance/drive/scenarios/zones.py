@@ -14,6 +14,7 @@ from conformance.kinds import NODE
 from conformance.scenario import scenario
 from conformance.timing import Timing
 
+REGION_LABEL = "failure-domain.beta.kubernetes.io/region"
 EXCLUDED = {"node.kubernetes.io/exclude-disruption": "true"}
 
 RATE = ("rate-1", "rate-2")
@@ -31,7 +32,9 @@ PART = 4
 """The size of that zone."""
 UNBORN = ("unborn-1", "unborn-2")
 """Two of five nodes of a zone; two others never had a Ready condition: so the first silence is one too many."""
-SILENT = (*RATE, *WHOLE, *EXEMPT, *HALF, EARLY, *LATE, *UNBORN)
+REGIONS = ("north", "south")
+"""Two nodes whose zones have the same name, in regions of theirs."""
+SILENT = (*RATE, *WHOLE, *EXEMPT, *HALF, EARLY, *LATE, *UNBORN, *REGIONS)
 
 
 def _longest(timing: Timing) -> float:
@@ -53,8 +56,9 @@ async def zones(stage: Stage) -> None:
 
     At the same moment fall silent: two nodes of zone `rate`, which keeps one; all three of zone `whole`; three of zone
     `exempt`, of which two are excluded from the counts; three of six of zone `half`; two of zone `unborn`, of which
-    two more never had a Ready condition, and which keeps one; and one of zone `part`. Once that one has its taint two
-    more of its zone fall silent, and after a while it comes back. Each zone but `whole` has a keeper.
+    two more never had a Ready condition, and which keeps one; the only nodes of zone `border` in two regions; and one
+    of zone `part`. Once that one has its taint two more of its zone fall silent, and after a while it comes back. Each
+    zone but `whole` and `border` has a keeper.
     """
     await stage.node("keeper-r", zone="rate")
     rate = await stage.nodes(*RATE, zone="rate")
@@ -69,15 +73,17 @@ async def zones(stage: Stage) -> None:
     await stage.node("keeper-u", zone="unborn")
     await stage.nodes("blank-1", "blank-2", zone="unborn", ready=None, beats=("lease",))
     unborn = await stage.nodes(*UNBORN, zone="unborn")
+    border = [await stage.node(role, zone="border", labels={REGION_LABEL: role}) for role in REGIONS]
     await stage.node("keeper-p", zone="part")
     early, *late = await stage.nodes(EARLY, *LATE, zone="part")
     await stage.hold(2 * stage.timing.beat_interval)
-    await silence((*rate, *whole, *exempt, *half, *unborn, early))
+    await silence((*rate, *whole, *exempt, *half, *unborn, *border, early))
     await asyncio.gather(
         _until_tainted(stage, *RATE),
         _until_tainted(stage, *WHOLE),
         _until_tainted(stage, *EXEMPT),
         _until_tainted(stage, *HALF),
+        _until_tainted(stage, *REGIONS),
         _part(stage, early, late),
     )
 

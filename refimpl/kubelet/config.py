@@ -74,6 +74,8 @@ class KubeletConfig:
         max_container_restart_period: longest wait, in seconds, between restarts of a crashing container.
         pod_manifest_path: file or directory of static pods; empty means none.
         root_dir: directory of the kubelet's files; used by the process runtime.
+        cgroup_root: cgroup whose limits of memory and process ids are the machine's, and in which the process runtime
+            starts containers; empty or `/` means the whole machine.
         address: address on which the kubelet's server listens; empty means the node's own.
         port: port of the kubelet's server; 0 means any free one.
         local_control: let tests set pressure, device counts and container exits.
@@ -116,6 +118,7 @@ class KubeletConfig:
     max_container_restart_period: float = 300.0
     pod_manifest_path: str = ""
     root_dir: str = ""
+    cgroup_root: str = ""
     address: str = ""
     port: int = 10250
     local_control: bool = False

@@ -89,19 +89,21 @@ def simulated_host(
     )
 
 
-def local_host(root_dir: Path) -> HostFacts:
+def local_host(root_dir: Path, memory_limit: int | None = None) -> HostFacts:
     """This machine, read from psutil, /proc, /sys and /etc.
 
     Args:
         root_dir: a directory on the file system whose size is the node's ephemeral storage; it must exist.
+        memory_limit: bytes of memory that the node may use; None for all.
     """
     import psutil
 
+    memory = psutil.virtual_memory().total
     return HostFacts(
         hostname=socket.gethostname(),
         addresses=local_addresses(),
         cpus=psutil.cpu_count() or 1,
-        memory=psutil.virtual_memory().total,
+        memory=memory if memory_limit is None else min(memory, memory_limit),
         ephemeral_storage=psutil.disk_usage(str(root_dir)).total,
         hugepages=_hugepages(Path("/sys/kernel/mm/hugepages")),
         machine_id=_first_line(Path("/etc/machine-id")),

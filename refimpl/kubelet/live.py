@@ -17,6 +17,7 @@ import attrs
 
 from refimpl.client.client import Client
 from refimpl.clock import Clock
+from refimpl.kubelet.cgroups import Cgroup
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import local_host
 from refimpl.kubelet.kubelet import Kubelet
@@ -57,10 +58,11 @@ def live_kubelet(
         config = attrs.evolve(config, root_dir=str(default_root_dir(config.hostname(socket.gethostname()))))
     root = Path(config.root_dir)
     root.mkdir(parents=True, exist_ok=True)
-    host = local_host(root)
+    cgroup = Cgroup.find(config.cgroup_root) if config.cgroup_root.strip("/") else None
+    host = local_host(root, cgroup.memory_limit() if cgroup is not None else None)
     name = config.hostname(host.hostname)
-    containers = _runtime(runtime, clock, name, root, docker)
-    stats = None if runtime == "simulated" else LocalStats(root)
+    containers = _runtime(runtime, clock, name, root, docker, cgroup)
+    stats = None if runtime == "simulated" else LocalStats(root, cgroup)
     recorder = node_recorder(client, clock, config, name)
     return Kubelet(client, clock, config, containers, host, recorder, stats=stats, reconnect=client.aclose)
 
@@ -135,11 +137,16 @@ async def kill_leftovers(
 
 
 def _runtime(
-    runtime: RuntimeName, clock: Clock, node: str, root: Path, docker: DockerConfig
+    runtime: RuntimeName,
+    clock: Clock,
+    node: str,
+    root: Path,
+    docker: DockerConfig,
+    cgroup: Cgroup | None = None,
 ) -> ProcessRuntime | DockerRuntime | SimulatedRuntime:
     match runtime:
         case "process":
-            return ProcessRuntime(clock, root)
+            return ProcessRuntime(clock, root, cgroup.doors if cgroup is not None else ())
         case "docker":
             return DockerRuntime(clock, node, root, docker)
         case "simulated":

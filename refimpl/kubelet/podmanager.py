@@ -185,6 +185,11 @@ class PodManager:
         """Those of them that nobody has asked to stop."""
         return [record.pod for record in self._workers.records.values() if record.counts and record.stop is None]
 
+    def holds(self, uid: str) -> bool:
+        """Whether the runtime still has something of a pod."""
+        record = self._workers.records.get(uid)
+        return record is not None and not record.reclaimed
+
     def end(self, uid: str, reason: str, message: str, *, grace: float) -> None:
         """Ends a pod for the node's own reasons; it becomes Failed, and its object stays."""
         record = self._workers.records.get(uid)

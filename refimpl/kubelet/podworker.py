@@ -16,7 +16,7 @@ from typing import Final
 
 from refimpl.api.errors import Object
 from refimpl.client.transport import Unreachable
-from refimpl.kubelet import podactions, podrecord, podspec, podstatus
+from refimpl.kubelet import eviction, podactions, podrecord, podspec, podstatus
 from refimpl.kubelet.podactions import Kill, PodActions, Probed
 from refimpl.kubelet.podrecord import PodRecord, StopOrder
 from refimpl.kubelet.podstarter import RETRY_DELAY, Starter
@@ -202,7 +202,7 @@ class PodWorkers:
             await self._stopper.stop_pod(record, order)
             record.over = True
         final = None if record.settled else self.status_of(record)
-        if (not record.in_api or podspec.is_deleting(record.pod)) and not record.reclaimed:
+        if _gives_back(record, order) and not record.reclaimed:
             await self._runtime.remove_sandbox(record.uid)
             record.reclaimed = True
         if not record.in_api:
@@ -281,6 +281,14 @@ class PodWorkers:
 
     def _event(self, record: PodRecord, container: str, kind: str, reason: str, message: str) -> None:
         self._context.event(record.pod, container, kind, reason, message)
+
+
+def _gives_back(record: PodRecord, order: StopOrder) -> bool:
+    """Whether the files of an ended pod go: those of an evicted one do at once, so that the eviction frees something.
+
+    Source: kubelet 1.36 `ShouldPodContentBeRemoved`.
+    """
+    return not record.in_api or podspec.is_deleting(record.pod) or order.ending.reason == eviction.REASON
 
 
 def _runs(sandbox: Sandbox | None) -> tuple[Container, ...]:

@@ -59,9 +59,8 @@ class PressureRelief:
         self._manager.end(self._evicted, eviction.REASON, message, grace=grace)
 
     def _still_waiting(self, now: float) -> bool:
-        """Whether the pod that was evicted last still runs, and has not had its time."""
-        active = any(podspec.uid_of(pod) == self._evicted for pod in self._manager.active())
-        return active and now - self._evicted_at < CLEANUP_TIMEOUT
+        """Whether something of the pod that was evicted last is still there, and it has not had its time."""
+        return self._manager.holds(self._evicted) and now - self._evicted_at < CLEANUP_TIMEOUT
 
     def _usage(self, pod: Object) -> PodUsage | None:
         return self._runtime.usage(podspec.uid_of(pod))

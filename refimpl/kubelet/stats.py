@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol, get_args
 
 import attrs
 
+from refimpl.kubelet.cgroups import Cgroup
 from refimpl.kubelet.host import HostFacts
 
 Signal = Literal[
@@ -109,24 +110,23 @@ class SettableStats:
 
 
 class LocalStats:
-    """This machine, through psutil and statvfs.
+    """This machine, through psutil and statvfs, or the part of it that a cgroup is.
 
     Args:
         root_dir: a directory on the file system to watch (`nodefs` and `imagefs`).
+        cgroup: whose limits stand for the machine's; None for the whole machine.
     """
 
-    def __init__(self, root_dir: Path) -> None:
+    def __init__(self, root_dir: Path, cgroup: Cgroup | None = None) -> None:
         self._root_dir = root_dir
+        self._cgroup = cgroup
 
     def node(self) -> Mapping[Signal, Observation]:
         """See `StatsProvider`."""
-        import psutil
-
-        memory = psutil.virtual_memory()
         disk = os.statvfs(self._root_dir)
         space = Observation(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
         observed: dict[Signal, Observation] = {
-            "memory.available": Observation(memory.available, memory.total),
+            "memory.available": self._memory(),
             "nodefs.available": space,
             "imagefs.available": space,
         }
@@ -134,9 +134,26 @@ class LocalStats:
             # Some file systems make inodes as needed and report none: nothing to observe there.
             inodes = Observation(disk.f_favail, disk.f_files)
             observed["nodefs.inodesFree"] = observed["imagefs.inodesFree"] = inodes
-        largest = _max_pid()
-        observed["pid.available"] = Observation(largest - len(psutil.pids()), largest)
+        observed["pid.available"] = self._pids()
         return observed
+
+    def _memory(self) -> Observation:
+        import psutil
+
+        machine = psutil.virtual_memory()
+        limit = self._cgroup.memory_limit() if self._cgroup is not None else None
+        if self._cgroup is None or limit is None or limit >= machine.total:
+            return Observation(machine.available, machine.total)
+        return Observation(max(0, limit - self._cgroup.working_set()), limit)
+
+    def _pids(self) -> Observation:
+        import psutil
+
+        largest = _max_pid()
+        limit = self._cgroup.pids_limit() if self._cgroup is not None else None
+        if self._cgroup is None or limit is None or limit >= largest:
+            return Observation(largest - len(psutil.pids()), largest)
+        return Observation(max(0, limit - self._cgroup.pids_in_use()), limit)
 
 
 def _max_pid() -> int:

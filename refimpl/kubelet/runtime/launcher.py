@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +22,23 @@ _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _ABOVE_STANDARD: Final = 10
 
 
-def shim_spec(pod: Object, spec: Object, env: Mapping[str, str], directory: Path) -> Object:
-    """What a shim starts for a container: its argv, environment and working directory."""
+def shim_spec(pod: Object, spec: Object, env: Mapping[str, str], directory: Path, doors: Sequence[Path] = ()) -> Object:
+    """What a shim starts for a container: its argv, environment and working directory.
+
+    Args:
+        pod: the pod.
+        spec: of the container.
+        env: of the container.
+        directory: of the pod; containers that name no other begin there.
+        doors: of the cgroups that the container runs in.
+    """
     argv = [*(spec.get("command") or ()), *(spec.get("args") or ())] or list(PAUSE)
     base = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     working = spec.get("workingDir")
     place = working if working and Path(working).is_dir() else str(directory)
     hostname = pod["spec"].get("hostname") or pod["metadata"]["name"]
-    return {"argv": argv, "env": {**base, "HOSTNAME": hostname, **env}, "cwd": place}
+    cgroups = [str(door) for door in doors]
+    return {"argv": argv, "env": {**base, "HOSTNAME": hostname, **env}, "cwd": place, "cgroups": cgroups}
 
 
 async def launch(files: RunFiles) -> int:

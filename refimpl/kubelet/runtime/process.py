@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal as signals
@@ -37,6 +38,7 @@ from refimpl.kubelet.runtime.base import (
     Session,
     SessionOptions,
     Signal,
+    StartFailure,
     result_of,
 )
 from refimpl.kubelet.runtime.crilog import read_log
@@ -46,6 +48,8 @@ from refimpl.kubelet.runtime.processsession import open_session
 from refimpl.kubelet.runtime.readsession import ReadSession
 from refimpl.kubelet.runtime.usage import usage_of
 from refimpl.kubelet.stats import PodUsage
+
+log = logging.getLogger(__name__)
 
 _RUNS_KEPT: Final = 2
 
@@ -81,14 +85,16 @@ class ProcessRuntime:
     Args:
         clock: time and ids.
         root_dir: where everything is kept; only one kubelet at a time may use it.
+        doors: files to which a process writes to enter the cgroups that containers are to run in.
     """
 
     name = "process"
     version = "1.0.0"
 
-    def __init__(self, clock: Clock, root_dir: Path) -> None:
+    def __init__(self, clock: Clock, root_dir: Path, doors: Sequence[Path] = ()) -> None:
         self._clock = clock
         self._root = root_dir.resolve()
+        self._doors = doors
         self._pods: dict[str, _Pod] = {}
         self._by_id: dict[str, _Run] = {}
         self._changed: Changed | None = None
@@ -147,7 +153,11 @@ class ProcessRuntime:
             grace=podspec.spec_grace(pod),
         )
         files = PodFiles(self._root / "pods" / facts.uid)
-        files.create(facts)
+        try:
+            files.create(facts)
+        except OSError as error:
+            files.remove()
+            raise StartFailure("FailedCreatePodSandBox", str(error)) from error
         self._pods[facts.uid] = _Pod(files, facts)
         return facts
 
@@ -164,9 +174,13 @@ class ProcessRuntime:
             started_at=self._clock.now(),
         )
         files = part.files.run(facts.name, attempt)
-        files.create(facts, shim_spec(pod, spec, env, part.files.directory))
         run = _Run(files, facts)
-        run.shim = await launch(files)
+        try:
+            files.create(facts, shim_spec(pod, spec, env, part.files.directory, self._doors))
+            run.shim = await launch(files)
+        except OSError as error:
+            shutil.rmtree(files.directory, ignore_errors=True)
+            raise StartFailure("CreateContainerError", str(error)) from error
         self._refresh(run)
         part.runs.append(run)
         self._by_id[facts.id] = run
@@ -312,7 +326,13 @@ class ProcessRuntime:
         if run.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(run.pid, signals.SIGKILL)
-        run.files.write_exit(137, "the container's shim was lost", self._clock.now())
+        now, why = self._clock.now(), "the container's shim was lost"
+        try:
+            run.files.write_exit(137, why, now)
+        except OSError as error:
+            log.warning("the end of container %s cannot be noted: %s", run.facts.id, error)
+            run.facts = attrs.evolve(run.facts, state="exited", exit_code=137, message=why, finished_at=now)
+            return
         self._refresh(run)
 
     def _forget_old_runs(self, pod: _Pod, name: str) -> None:

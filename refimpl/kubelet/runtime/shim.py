@@ -3,15 +3,20 @@
     python -I -S shim.py DIRECTORY
 
 A program of its own that imports nothing of this package: it must start in a few milliseconds, and once for each
-container. It reads `spec.json` in its directory (`argv`, `env`, `cwd`), starts the process in a session of its own,
-copies its output to `log` in the format of the Container Runtime Interface, and leaves
+container. It reads `spec.json` in its directory (`argv`, `env`, `cwd`, `cgroups`), enters the cgroups whose files are
+named there, starts the process in a session of its own, copies its output to `log` in the format of the Container
+Runtime Interface, and leaves
 
     shim.json     {"shim": pid, "pid": pid, "started_at": nanoseconds}    when the process runs
     exit.json     {"exit_code": n, "finished_at": nanoseconds, "message": text}    when it has ended
 
+What loses its parent inside the container becomes its child, is reaped by it, and ends with the container: the
+machine's init may take its time, and until then the dead count as processes.
+
 On descriptor 3 it says `ok` or why the process could not be started; descriptor 4 is a locked file, so that the lock
 tells whether the shim lives. It has no event loop and no Clock: its stamps are
-those of the machine, like the kubelet's own when it runs for real.
+those of the machine, like the kubelet's own when it runs for real. On a full disk it keeps its word: the room for both
+files is taken before the process starts, and only lines of output are lost.
 """
 
 # ruff: noqa: PTH105, PTH118, PTH123 - importing pathlib would double the time a container takes to start
@@ -19,6 +24,8 @@ those of the machine, like the kubelet's own when it runs for real.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import json
 import os
 import select
@@ -36,12 +43,21 @@ STARTED = 3
 LOCK = 4
 DRAIN_SECONDS = 0.5
 START_FAILED = 128
+SET_CHILD_SUBREAPER = 36
+ROOM = 4096
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def take_room(path: str) -> None:
+    """Takes the room that a file will need."""
+    with open(path + ".new", "w") as file:
+        file.write(" " * ROOM)
 
 
 def write_json(path: str, content: Mapping[str, object]) -> None:
-    """Writes a file that is either complete or not there."""
+    """Writes a file that is either complete or not there, into the room taken for it."""
     temporary = path + ".new"
-    with open(temporary, "w") as file:
+    with open(temporary, "r+") as file:
         json.dump(content, file)
     os.replace(temporary, path)
 
@@ -74,11 +90,18 @@ class Pump:
         return bool(chunk)
 
     def _write(self, tag: bytes, line: bytes) -> None:
-        self._log.write(b"%s %s %s %s\n" % (stamp().encode(), self._name, tag, line))
+        try:
+            self._log.write(b"%s %s %s %s\n" % (stamp().encode(), self._name, tag, line))
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
 
 
 def start(spec: dict[str, Any], outputs: tuple[int, int]) -> int:
     """Starts the process and returns its pid."""
+    for door in spec.get("cgroups", ()):
+        with open(door, "w") as file:
+            file.write("0")
     os.chdir(spec["cwd"])
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -90,30 +113,64 @@ def start(spec: dict[str, Any], outputs: tuple[int, int]) -> int:
     return os.posix_spawnp(program, spec["argv"], spec["env"], file_actions=actions, setsid=True, setsigdef=mask)
 
 
-def follow(pid: int, pumps: list[Pump]) -> int:
+def adopt_orphans() -> int:
+    """Makes this process the parent of whoever loses theirs; a descriptor that can be read when a child has ended."""
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    bell, ring = os.pipe()
+    os.set_blocking(ring, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+    return bell
+
+
+def reap(pid: int) -> int | None:
+    """Takes note of every child that has ended; the status of that one, if it was among them."""
+    found = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            child, status = os.waitpid(-1, os.WNOHANG)
+            if child == 0:
+                break
+            if child == pid:
+                found = status
+    return found
+
+
+def end_rest(pid: int) -> None:
+    """A container ends with its first process: what it left behind goes, too."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError, FileNotFoundError):
+        while True:
+            with open(f"/proc/self/task/{os.getpid()}/children") as file:
+                children = file.read().split()
+            for child in children:
+                os.kill(int(child), signal.SIGKILL)
+            os.waitpid(-1, 0)
+
+
+def follow(pid: int, pumps: list[Pump], bell: int) -> int:
     """Copies output until the process ends, then what is left of it; returns the process's exit code."""
-    process = os.pidfd_open(pid)
     poll = select.poll()
-    poll.register(process, select.POLLIN)
+    poll.register(bell, select.POLLIN)
     open_pumps = {pump.descriptor: pump for pump in pumps}
     for descriptor in open_pumps:
         poll.register(descriptor, select.POLLIN | select.POLLHUP)
-    ended = False
-    while open_pumps or not ended:
-        ready = poll.poll(DRAIN_SECONDS * 1000 if ended else None)
-        if ended and not ready:
+    status = None
+    while open_pumps or status is None:
+        ready = poll.poll(None if status is None else DRAIN_SECONDS * 1000)
+        if status is not None and not ready:
             break
         for descriptor, _ in ready:
-            if descriptor == process:
-                ended = True
-                poll.unregister(process)
-                # A container ends with its first process: what it left behind goes, too.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
+            if descriptor == bell:
+                os.read(bell, 4096)
+                status = reap(pid) if status is None else status
+                if status is not None:
+                    poll.unregister(bell)
+                    end_rest(pid)
             elif not open_pumps[descriptor].copy():
                 poll.unregister(descriptor)
                 del open_pumps[descriptor]
-    _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
@@ -126,9 +183,12 @@ def main(directory: str) -> None:
         os.set_inheritable(own, False)
     with open(os.path.join(directory, "spec.json")) as file:
         spec = json.load(file)
+    bell = adopt_orphans()
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
-    exit_file = os.path.join(directory, "exit.json")
+    shim_file, exit_file = os.path.join(directory, "shim.json"), os.path.join(directory, "exit.json")
+    take_room(shim_file)
+    take_room(exit_file)
     try:
         pid = start(spec, (out_write, err_write))
     except OSError as error:
@@ -139,11 +199,11 @@ def main(directory: str) -> None:
     os.close(out_write)
     os.close(err_write)
     shim = {"shim": os.getpid(), "pid": pid, "started_at": time.time_ns()}
-    write_json(os.path.join(directory, "shim.json"), shim)
+    write_json(shim_file, shim)
     os.write(STARTED, b"ok")
     os.close(STARTED)
     with open(os.path.join(directory, "log"), "ab", buffering=0) as log:
-        code = follow(pid, [Pump(out_read, b"stdout", log), Pump(err_read, b"stderr", log)])
+        code = follow(pid, [Pump(out_read, b"stdout", log), Pump(err_read, b"stderr", log)], bell)
     write_json(exit_file, {"exit_code": code, "finished_at": time.time_ns(), "message": ""})
 
 

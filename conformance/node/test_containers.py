@@ -89,6 +89,9 @@ def test_restarts_are_counted(seen: AgentSeen) -> Iterator[Violation]:
         if count < highest or event.at - since < _least(seen, highest, count):
             got = f"{count} after {highest}"
             yield Violation(want="each restart counted once, for good", got=got, at=event.at, about=about)
+        if pods.is_running(each) and count and pods.terminated(each, "lastState") is None:
+            want, got = "the end of the run before as lastState", f"{each.get('lastState')}"
+            yield Violation(want=want, got=got, at=event.at, about=about)
         highest, since = max(highest, count), event.at
     runs = pods.attempts(seen, "crashing", "shell")
     for run in runs:

@@ -52,6 +52,7 @@ class HttpTransport:
         self._base = URL(access.server)
         self._tls = tls_context(access)
         self._session: aiohttp.ClientSession | None = None
+        self._streams: set[aiohttp.ClientResponse] = set()
 
     async def send(self, request: Request, *, stream: bool = False) -> Response:
         """See `Transport`."""
@@ -74,6 +75,9 @@ class HttpTransport:
     async def aclose(self) -> None:
         """Closes all connections; what is sent later opens new ones."""
         session, self._session = self._session, None
+        for answer in list(self._streams):
+            # The session would close their connections, too, and leave their readers waiting for ever.
+            answer.close()
         if session is not None:
             await session.close()
 
@@ -93,6 +97,7 @@ class HttpTransport:
         return URL(f"{self._base.origin()}{path}{query}", encoded=True)
 
     async def _chunks(self, answer: aiohttp.ClientResponse, request: Request) -> AsyncGenerator[bytes, None]:
+        self._streams.add(answer)
         try:
             async for chunk in answer.content.iter_any():
                 yield chunk
@@ -100,6 +105,7 @@ class HttpTransport:
             why = f"{request.method} {self._base.origin()}{request.path}: stream broke: {_cause(error)}"
             raise Unreachable(why) from error
         finally:
+            self._streams.discard(answer)
             answer.close()
 
 

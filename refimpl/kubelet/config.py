@@ -79,6 +79,7 @@ class KubeletConfig:
         address: address on which the kubelet's server listens; empty means the node's own.
         port: port of the kubelet's server; 0 means any free one.
         local_control: let tests set pressure, device counts and container exits.
+        local_control_withhold: resources that the machine tells nothing of until local control lets it; for tests.
     """
 
     era: EraName = "1.36"
@@ -122,6 +123,7 @@ class KubeletConfig:
     address: str = ""
     port: int = 10250
     local_control: bool = False
+    local_control_withhold: tuple[str, ...] = ()
 
     @property
     def rules(self) -> Era:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 
 from refimpl.kubelet.capacity import Device
 from refimpl.kubelet.runtime.base import Container, RuntimeStatus
-from refimpl.kubelet.runtime.simulated import SimulatedRuntime
+from refimpl.kubelet.runtime.controlled import RuntimeLevers
 from refimpl.kubelet.selfcheck import SelfCheck
 from refimpl.kubelet.stats import PodUsage, SettableStats, Signal
 
 
 class NotControllable(Exception):
-    """The operation needs a simulated runtime or settable statistics, and this node has the real ones."""
+    """The operation needs a runtime or statistics with levers, and this node has the real ones."""
 
 
 class Control:
@@ -23,7 +23,7 @@ class Control:
 
     Args:
         check: its self-check.
-        runtime: its runtime, where it is simulated.
+        runtime: its runtime, where it has levers.
         stats: its statistics, where they can be set.
         find: the uid of a pod by namespace and name.
         containers: every run on the node.
@@ -33,7 +33,7 @@ class Control:
     def __init__(
         self,
         check: SelfCheck,
-        runtime: SimulatedRuntime | None,
+        runtime: RuntimeLevers | None,
         stats: SettableStats | None,
         find: Callable[[str, str], str],
         containers: Callable[[], Iterable[Container]],
@@ -69,30 +69,30 @@ class Control:
         else:
             self._check.withheld.discard(resource)
 
-    def exit_container(self, namespace: str, pod: str, container: str, exit_code: int, reason: str = "") -> None:
+    async def exit_container(self, namespace: str, pod: str, container: str, exit_code: int, reason: str = "") -> None:
         """Ends a container's process with an exit code."""
-        self._simulated.exit_container(self._find(namespace, pod), container, exit_code, reason=reason)
+        await self._levers.end_container(self._find(namespace, pod), container, exit_code, reason=reason)
 
     def set_usage(self, namespace: str, pod: str, usage: PodUsage) -> None:
         """Says what a pod uses."""
-        self._simulated.set_usage(self._find(namespace, pod), usage)
+        self._levers.set_usage(self._find(namespace, pod), usage)
 
     def set_runtime_down(self, *, down: bool) -> None:
         """The runtime stops or resumes answering."""
-        self._simulated.set_down(down=down)
+        self._levers.set_down(down=down)
 
     def set_network(self, error: str) -> None:
         """The pod network fails for a reason, or works again when that is empty."""
-        self._simulated.set_status(RuntimeStatus(network_error=error))
+        self._levers.set_status(RuntimeStatus(network_error=error))
 
     def containers(self) -> list[Container]:
         """Every run that the node remembers, the ended ones included."""
         return list(self._containers())
 
     @property
-    def _simulated(self) -> SimulatedRuntime:
+    def _levers(self) -> RuntimeLevers:
         if self._runtime is None:
-            raise NotControllable("the container runtime is not simulated")
+            raise NotControllable("the container runtime has no levers")
         return self._runtime
 
     @property

@@ -37,6 +37,7 @@ from refimpl.kubelet.podworker import PodWorkers
 from refimpl.kubelet.pressure import PressureRelief
 from refimpl.kubelet.registration import Registrar
 from refimpl.kubelet.runtime.base import Runtime
+from refimpl.kubelet.runtime.controlled import ControlledRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.kubelet.selfcheck import SelfCheck
 from refimpl.kubelet.server import KubeletServer
@@ -340,7 +341,7 @@ class Kubelet:
         return bool(self.check.runtime_errors() or self.check.network_errors())
 
     def _levers(self) -> Control:
-        runtime = self.runtime if isinstance(self.runtime, SimulatedRuntime) else None
+        runtime = self.runtime if isinstance(self.runtime, SimulatedRuntime | ControlledRuntime) else None
         stats = self._stats if isinstance(self._stats, SettableStats) else None
         return Control(
             self.check,

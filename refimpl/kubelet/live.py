@@ -22,7 +22,8 @@ from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.host import local_host
 from refimpl.kubelet.kubelet import Kubelet
 from refimpl.kubelet.nodeevents import node_recorder
-from refimpl.kubelet.runtime.base import RuntimeUnavailable
+from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
+from refimpl.kubelet.runtime.controlled import ControlledRuntime
 from refimpl.kubelet.runtime.docker import DockerConfig, DockerRuntime
 from refimpl.kubelet.runtime.process import ProcessRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
@@ -61,7 +62,9 @@ def live_kubelet(
     cgroup = Cgroup.find(config.cgroup_root) if config.cgroup_root.strip("/") else None
     host = local_host(root, cgroup.memory_limit() if cgroup is not None else None)
     name = config.hostname(host.hostname)
-    containers = _runtime(runtime, clock, name, root, docker, cgroup)
+    containers: Runtime = _runtime(runtime, clock, name, root, docker, cgroup)
+    if config.local_control and runtime != "simulated":
+        containers = ControlledRuntime(containers)
     stats = None if runtime == "simulated" else LocalStats(root, cgroup)
     recorder = node_recorder(client, clock, config, name)
     return Kubelet(client, clock, config, containers, host, recorder, stats=stats, reconnect=client.aclose)

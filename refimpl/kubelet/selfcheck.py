@@ -81,8 +81,9 @@ class SelfCheck:
         self.eviction = EvictionState()
         self.observations: Observations = {}
         self.devices = devices
-        self.withheld: set[str] = set()
-        self.port = identity.config.port
+        config = identity.config
+        self.withheld = set(config.local_control_withhold) if config.local_control else set[str]()
+        self.port = config.port
         self.shutting_down = False
 
     def sample(self) -> None:

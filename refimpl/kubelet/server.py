@@ -15,7 +15,7 @@ objects of them.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Protocol
@@ -66,7 +66,10 @@ class KubeletServer:
     async def handle(self, request: Request) -> Response:
         """Answers one request."""
         try:
-            return self._serve(request, [part for part in request.path.split("/") if part])
+            parts = [part for part in request.path.split("/") if part]
+            if request.method == "POST" and len(parts) == 2 and parts[0] == "control":
+                return await self._control(parts[1], request.body)
+            return self._serve(request, parts)
         except Refusal as refusal:
             return Response(refusal.code, f"{refusal}\n".encode(), _TEXT)
 
@@ -127,8 +130,6 @@ class KubeletServer:
                 return self._pods()
             case "GET", ["containerLogs", namespace, pod, container]:
                 return self._logs(request, namespace, pod, container)
-            case "POST", ["control", operation]:
-                return self._control(operation, request.body)
             case _:
                 raise Refusal(404, "404 page not found")
 
@@ -150,7 +151,7 @@ class KubeletServer:
                 return pod
         raise Refusal(404, f'pod "{name}" does not exist')
 
-    def _control(self, operation: str, body: bytes) -> Response:
+    async def _control(self, operation: str, body: bytes) -> Response:
         control = self._node.control
         if control is None:
             raise Refusal(404, "local control is off")
@@ -158,7 +159,9 @@ class KubeletServer:
         if lever is None:
             raise Refusal(404, f"no such operation: {operation}")
         try:
-            lever(msgspec.json.decode(body or b"{}"))
+            going_on = lever(msgspec.json.decode(body or b"{}"))
+            if going_on is not None:
+                await going_on
         except NotControllable as error:
             raise Refusal(409, str(error)) from None
         except (KeyError, TypeError, msgspec.DecodeError) as error:
@@ -166,7 +169,7 @@ class KubeletServer:
         return Response(200, b"ok\n", _TEXT)
 
 
-def levers(control: Control) -> dict[str, Callable[[Any], None]]:
+def levers(control: Control) -> dict[str, Callable[[Any], Awaitable[None] | None]]:
     """The operations of local control; each takes the decoded body."""
     return {
         "available": lambda given: control.set_available(given["signal"], int(given["available"])),

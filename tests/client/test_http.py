@@ -185,3 +185,24 @@ async def test_connections_that_were_closed_are_opened_anew():
         await transport.aclose()
         assert (await transport.send(Request("GET", NODES.path()))).status == 200
         assert len(asked) == 2
+
+
+async def test_whoever_reads_a_stream_learns_that_its_connection_was_closed():
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + chunk(b"{}"))
+        await reader.read()
+        writer.close()
+
+    running = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = running.sockets[0].getsockname()[1]
+    async with transport_to(Access(server=f"http://127.0.0.1:{port}")) as transport:
+        body = (await transport.send(Request("GET", NODES.path()), stream=True)).body
+        assert await anext(body) == b"{}"
+        reading = asyncio.create_task(anext(body, None))
+        await asyncio.sleep(0.05)
+        await transport.aclose()
+        with pytest.raises(Unreachable):
+            async with asyncio.timeout(5):
+                await reading
+    running.close()

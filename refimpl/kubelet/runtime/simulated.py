@@ -249,6 +249,10 @@ class SimulatedRuntime:
                 return
         raise KeyError(name)
 
+    async def end_container(self, uid: str, name: str, exit_code: int, *, reason: str = "") -> None:
+        """See `refimpl.kubelet.runtime.controlled.RuntimeLevers`."""
+        self.exit_container(uid, name, exit_code, reason=reason)
+
     def set_file(self, uid: str, name: str, path: str, *, exists: bool) -> None:
         """Makes or removes a file in the newest run of a container; probes may look for it."""
         for run in reversed(self._pods[uid].runs):

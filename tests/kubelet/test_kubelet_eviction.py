@@ -106,6 +106,8 @@ async def test_a_hard_threshold_evicts_one_pod_a_round_the_hog_first(master: Mas
         )
         assert hog["conditions"][-1]["type"] == "DisruptionTarget"
         assert not master.asked("DELETE")
+        assert [sandbox.name for sandbox in node.runtime.sandboxes()] == ["modest"]  # what the hog held is free again
+        assert "terminated" in hog["containerStatuses"][0]["state"]
         await asyncio.sleep(10)
         assert (await master.pod("modest"))["status"]["reason"] == "Evicted"
 

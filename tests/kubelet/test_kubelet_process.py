@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from refimpl.api.resources import PODS
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock
-from refimpl.kubelet.runtime.base import LogOptions, RuntimeUnavailable
+from refimpl.kubelet.runtime.base import LogOptions, RuntimeUnavailable, StartFailure
 from refimpl.kubelet.runtime.process import ProcessRuntime
+from refimpl.kubelet.runtime.processfiles import PodFiles, RunFiles
 from refimpl.storage.memory import MemoryStore
 from tests.kubelet.kubelet_master import Master, make_kubelet, running, until
 
@@ -109,6 +111,57 @@ async def test_nothing_is_left_of_a_container_that_ended(bench: Bench):
     run = await bench.ended()
     child = int(await bench.output(run))
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_what_left_the_process_group_ends_with_the_container_too(bench: Bench):
+    await bench.run(sh("setsid sleep 1235 & setsid sh -c 'echo $$; exec sleep 1236' & sleep 0.3; exit 0"))
+    run = await bench.ended()
+    child = int(await bench.output(run))
+    assert not psutil.pid_exists(child)
+
+
+async def test_who_loses_its_parent_is_reaped_while_the_container_runs(bench: Bench):
+    run = await bench.run(sh("(sh -c 'echo $$' &); sleep 0.3; echo done; exec sleep 1000"))
+    said = b""
+    async for chunk in bench.runtime.logs(run.id, LogOptions(follow=True)):
+        said += chunk
+        if b"done" in said:
+            break
+    assert not psutil.pid_exists(int(said.split()[0]))
+    assert bench.runtime.usage("u1").processes == 1
+
+
+async def test_a_cgroup_that_cannot_be_entered_keeps_a_container_from_starting(tmp_path: Path):
+    runtime = ProcessRuntime(Clock(), tmp_path, [tmp_path / "no" / "cgroup.procs"])
+    await runtime.start(lambda _: None)
+    await runtime.run_sandbox(pod_of(), "10.0.0.1")
+    run = await runtime.start_container(pod_of(), sh("echo here"), 0, {})
+    assert (run.running, run.exit_code, run.reason) == (False, 128, "StartError")
+    await runtime.kill_all()
+    await runtime.stop()
+
+
+async def test_a_container_for_which_there_is_no_room_is_not_created(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFiles, "create", full)
+    with pytest.raises(StartFailure, match="No space left on device"):
+        await bench.run(sh("echo here"))
+    monkeypatch.setattr(PodFiles, "create", full)
+    with pytest.raises(StartFailure, match="No space left on device"):
+        await bench.run(sh("echo here"), pod=pod_of("u2"))
+
+
+async def test_an_end_that_cannot_be_noted_is_known_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = await bench.run(sh("exec sleep 1000"))
+    monkeypatch.setattr(RunFiles, "write_exit", full)
+    os.kill(bench.runtime._by_id[run.id].shim, signal.SIGKILL)
+    ended = await bench.ended()
+    assert (ended.exit_code, ended.message) == (137, "the container's shim was lost")
 
 
 async def test_an_image_without_command_pauses_until_told_to_end(bench: Bench):

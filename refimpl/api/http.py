@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 
 import attrs
 
+from refimpl.api.transient import transient
+
 
 @attrs.frozen
 class User:
@@ -30,7 +32,7 @@ ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
 """The identity that in-process components and the generated administrator's kubeconfig use."""
 
 
-@attrs.frozen
+@transient
 class Request:
     """One HTTP request.
 
@@ -58,7 +60,7 @@ class Request:
         return None
 
 
-@attrs.frozen
+@transient
 class Response:
     """One HTTP answer.
 

@@ -8,6 +8,7 @@ Names, scopes, short names and categories are those of Kubernetes 1.36 discovery
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 import attrs
@@ -15,9 +16,9 @@ import attrs
 STANDARD_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@attrs.frozen(cache_hash=True)
+@attrs.frozen(eq=False)
 class Resource:
-    """One served resource.
+    """One served resource: a row is the same as another only if it is that row.
 
     Attributes:
         group: API group; empty for the core group.
@@ -47,7 +48,7 @@ class Resource:
         """Singular name, e.g. `node`."""
         return self.kind.lower()
 
-    @property
+    @cached_property
     def api_version(self) -> str:
         """`v1` or `apps/v1`: the object's `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
@@ -67,7 +68,7 @@ class Resource:
         """Whether objects of this resource are kept (reviews and bindings are not)."""
         return "get" in self.verbs
 
-    @property
+    @cached_property
     def root(self) -> str:
         """`/api/v1` or `/apis/apps/v1`."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"

@@ -7,6 +7,7 @@ import attrs
 from refimpl.api import schema
 from refimpl.api.errors import Object, bad_request
 from refimpl.api.http import Request
+from refimpl.api.transient import transient
 from refimpl.apiserver.kubelets import Kubelets, unreachable
 from refimpl.apiserver.negotiation import PLAIN, Form
 from refimpl.apiserver.paths import Target
@@ -113,7 +114,7 @@ def parse_int(text: str) -> int:
     return int(text)
 
 
-@attrs.frozen
+@transient
 class Answer:
     """What a verb found or made, before it is written in the form the client asked for.
 

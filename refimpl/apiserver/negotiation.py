@@ -94,8 +94,12 @@ def wants_indentation(request: Request) -> bool:
     for key, value in request.query:
         if key == "pretty":
             return value in {"1", "t", "T", "true", "TRUE", "True"}
-    agent = request.headers.get("user-agent", "")
-    return bool(agent) and _BROWSERS.match(agent) is not None
+    return _is_browser(request.headers.get("user-agent", ""))
+
+
+@lru_cache(maxsize=1024)
+def _is_browser(agent: str) -> bool:
+    return _BROWSERS.match(agent) is not None
 
 
 def check_media_type(request: Request) -> None:

@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, cast
 
-import attrs
 import msgspec
 
 from refimpl.api.errors import ApiError, Object, failure
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import Resource
+from refimpl.api.transient import transient
 from refimpl.client.transport import Transport, Unreachable
 
 PatchKind = Literal["strategic", "merge", "json"]
@@ -29,7 +29,7 @@ _PATCH_TYPES: Mapping[PatchKind, str] = {
 _PAGE = 500
 
 
-@attrs.frozen
+@transient
 class WatchEvent:
     """One line of a watch stream.
 

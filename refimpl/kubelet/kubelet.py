@@ -31,7 +31,7 @@ from refimpl.kubelet.heartbeat import StatusReporter
 from refimpl.kubelet.heartbeatclient import HeartbeatClient, Reconnect
 from refimpl.kubelet.host import HostFacts
 from refimpl.kubelet.lease import LeaseController
-from refimpl.kubelet.nodestatus import Identity, NodeEvent
+from refimpl.kubelet.nodestatus import Identity, NodeEvent, SelfView
 from refimpl.kubelet.podmanager import PodManager
 from refimpl.kubelet.podworker import PodWorkers
 from refimpl.kubelet.pressure import PressureRelief
@@ -103,6 +103,7 @@ class Kubelet:
         self._reconnect = reconnect
         self._devices: dict[str, Device] = {}
         self._started = False
+        self._seen: tuple[Object, SelfView, Object] | None = None
         self._build()
 
     async def run(self) -> None:
@@ -200,7 +201,9 @@ class Kubelet:
         known = self.nodes.get(self.name)
         if known is None:
             return nodestatus.initial_node(self.identity, view, now)[0]
-        return nodestatus.with_status(known, self.identity, view, now)[0]
+        if self._seen is None or self._seen[0] is not known or self._seen[1] != view:
+            self._seen = (known, view, nodestatus.with_status(known, self.identity, view, now)[0])
+        return self._seen[2]
 
     def host_ips(self) -> Sequence[str]:
         """The node's addresses; empty while it has none."""
@@ -239,6 +242,7 @@ class Kubelet:
         self.nodes = Informer(client, NODES, clock, field_selector=f"metadata.name={self.name}")
         self.pods = Informer(client, PODS, clock, field_selector=pod_selector(self.name))
         self._shutdown_asked = asyncio.Event()
+        self._seen = None
         self._build_heartbeat()
         self._build_pods()
         self._control = self._levers() if self.config.local_control else None

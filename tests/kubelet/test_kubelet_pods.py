@@ -249,7 +249,8 @@ async def test_overwritten_status_is_put_right_within_ten_seconds(master: Master
     await master.bind()
     await asyncio.sleep(5)
     address = (await master.pod())["status"]["podIP"]
-    await master.patch_pod_status("p1", {"phase": "Pending", "podIP": "1.2.3.4", "podIPs": [{"ip": "1.2.3.4"}]})
+    foreign = [{"$patch": "replace"}, {"ip": "1.2.3.4"}]
+    await master.patch_pod_status("p1", {"phase": "Pending", "podIP": "1.2.3.4", "podIPs": foreign})
     await asyncio.sleep(10.5)
     pod = await master.pod()
     assert (pod["status"]["phase"], pod["status"]["podIP"]) == ("Running", address)

@@ -20,8 +20,15 @@ from refimpl.controllers.workloads.expectations import Expectations
 from refimpl.controllers.workloads.owners import BY_NAMESPACE, controller_uid
 
 BURST: Final = 0.05
-"""Seconds for which changes of an owner's pods are gathered and then looked at once: of five hundred pods that come up
-together each would otherwise have all five hundred counted."""
+BURST_PER_REPLICA: Final = 0.001
+LONGEST_BURST: Final = 1.0
+"""Seconds for which changes of an owner's pods are gathered and then looked at once, more for an owner of many: of five
+hundred pods that come up together each would otherwise have all five hundred counted."""
+
+
+def gathering_time(owner: Object) -> float:
+    """Seconds from the first change of an owner's pods until they are counted."""
+    return min(BURST + BURST_PER_REPLICA * int(owner["spec"].get("replicas") or 0), LONGEST_BURST)
 
 
 class PodWatch:
@@ -81,7 +88,7 @@ class PodWatch:
         for pod in (old, new):
             owner = self.owner_of(pod)
             if owner is not None:
-                self._queue.add_after(key_of(owner), BURST)
+                self._queue.add_after(key_of(owner), gathering_time(owner))
         if new is not None and not controller_uid(new):
             self._wake_adopters(new)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -61,12 +60,6 @@ class Node:
     async def kill(self) -> None:
         """SIGKILL to the kubelet; its containers run on."""
         await self.leash.end(kill=True)
-
-    async def pause(self) -> None:
-        await self.leash.signal(signal.SIGSTOP)
-
-    async def resume(self) -> None:
-        await self.leash.signal(signal.SIGCONT)
 
 
 @attrs.define(eq=False)

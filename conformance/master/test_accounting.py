@@ -62,6 +62,17 @@ def test_overhead_comes_on_top(seen: Seen) -> Iterator[Violation]:
     yield from placing.placed(seen, "wrapped-pod", "wrapped", why="it needs max(1, 3) + 1 of 4 cpu, and all is free")
 
 
+@judges("M-SCHED-08", reads=accounting)
+def test_overhead_counts_where_nothing_is_requested(seen: Seen) -> Iterator[Violation]:
+    if not seen.facts.served(RUNTIME_CLASS):
+        raise Unsupported("the target does not serve RuntimeClasses")
+    placing.alone(seen, "padded")
+    freed = seen.mark("padder is removed").at
+    why = "its overhead is all of 1Gi memory, a byte is taken"
+    yield from placing.kept_out(seen, "padded-pod", why=why, until=freed)
+    yield from placing.placed(seen, "padded-pod", "padded", why="its overhead is 1Gi of memory, and all is free")
+
+
 @judges("M-SCHED-09", reads=accounting)
 def test_sidecars_add_to_all_that_comes_after_them(seen: Seen) -> Iterator[Violation]:
     yield from come_out(seen, *sums.shaped(sums.SIDECAR_SHAPES))
@@ -97,6 +108,11 @@ def test_devices_are_counted(seen: Seen) -> Iterator[Violation]:
     yield from come_out(seen, *sums.DEVICES)
 
 
+@judges("M-SCHED-29", reads=accounting)
+def test_huge_pages_are_counted(seen: Seen) -> Iterator[Violation]:
+    yield from come_out(seen, sums.PAGES)
+
+
 @judges("M-SCHED-13", reads=accounting)
 def test_who_requests_nothing_fits_on_a_full_node(seen: Seen) -> Iterator[Violation]:
     full = all(placing.binding(seen.pod(role)) for role in ("cpu-rest", "memory-rest", "disk-rest"))
@@ -115,6 +131,21 @@ def test_pods_that_have_ended_do_not_count(seen: Seen) -> Iterator[Violation]:
 def test_pods_that_have_ended_take_no_slot(seen: Seen) -> Iterator[Violation]:
     placing.alone(seen, "slots")
     yield from _inherits(seen, "slot-3", "slots", ("slot-1",))
+
+
+@judges("M-SCHED-14", reads=accounting)
+def test_cpu_memory_and_storage_of_an_ended_pod_are_free(seen: Seen) -> Iterator[Violation]:
+    placing.alone(seen, "spent")
+    yield from _inherits(seen, "successor", "spent", ("spender",))
+
+
+@judges("M-SCHED-15", reads=accounting)
+def test_terminating_pods_have_their_slot(seen: Seen) -> Iterator[Violation]:
+    placing.alone(seen, "slots")
+    released = seen.mark("slot-2 is removed").at
+    if not terminating(seen.pod("slot-2").state_at(released)) or placing.binding(seen.pod("slot-3")) is None:
+        raise NotExercised("no pod stayed terminating on a full node", about=seen.name("slot-2"))
+    yield from placing.kept_out(seen, "slot-4", why="2 of 2 slots are taken, by a terminating pod", until=released)
 
 
 @judges("M-SCHED-15", reads=accounting)

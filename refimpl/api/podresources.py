@@ -51,7 +51,11 @@ def is_sidecar(init_container: Mapping[str, Any]) -> bool:
 
 
 def pod_requests(
-    pod: Mapping[str, Any], *, pod_level: bool = True, missing: Mapping[str, Decimal] | None = None
+    pod: Mapping[str, Any],
+    *,
+    pod_level: bool = True,
+    missing: Mapping[str, Decimal] | None = None,
+    resized: bool = False,
 ) -> Resources:
     """What the scheduler reserves and the kubelet admits for a pod.
 
@@ -62,22 +66,58 @@ def pod_requests(
         pod: the Pod.
         pod_level: whether `spec.resources` counts (Kubernetes 1.34 and later).
         missing: amounts to assume for containers that do not ask for a resource, as scores do.
+        resized: whether what the node says of a container counts as well, where that is more (`held_by`).
     """
-    return _effective(pod, "requests", pod_level=pod_level, missing=missing or {})
+    reports = reported(pod) if resized else {}
+    return _effective(pod, "requests", pod_level=pod_level, missing=missing or {}, reports=reports)
+
+
+Reports = Mapping[str, Mapping[str, Any]]
+"""What a node tells of containers and their resources: their statuses by name."""
+
+
+def reported(pod: Mapping[str, Any]) -> Reports:
+    """The statuses of those containers of which the node tells what they have (Kubernetes 1.33 and later)."""
+    status = pod.get("status") or {}
+    found = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+    return {report["name"]: report for report in found if report.get("resources") is not None}
+
+
+def held_by(report: Mapping[str, Any]) -> Resources:
+    """What a container holds of its node: what was allocated to it or what it really has, whichever is more."""
+    held = parse(report.get("allocatedResources"))
+    raise_to(held, parse((report.get("resources") or {}).get("requests")))
+    return held
+
+
+def is_infeasible(pod: Mapping[str, Any]) -> bool:
+    """Whether the node has said that what the pod's containers are to have now is more than it can ever give."""
+    pending = (c for c in (pod.get("status") or {}).get("conditions") or () if c.get("type") == "PodResizePending")
+    return any(condition.get("reason") == "Infeasible" for condition in pending)
 
 
 def pod_limits(pod: Mapping[str, Any], *, pod_level: bool = True) -> Resources:
     """The limits of a pod, summed like its requests; overhead is added to resources that are limited."""
-    return _effective(pod, "limits", pod_level=pod_level, missing={})
+    return _effective(pod, "limits", pod_level=pod_level, missing={}, reports={})
 
 
 def _effective(
-    pod: Mapping[str, Any], which: Literal["requests", "limits"], *, pod_level: bool, missing: Mapping[str, Decimal]
+    pod: Mapping[str, Any],
+    which: Literal["requests", "limits"],
+    *,
+    pod_level: bool,
+    missing: Mapping[str, Decimal],
+    reports: Reports,
 ) -> Resources:
     spec = pod.get("spec") or {}
+    infeasible = bool(reports) and is_infeasible(pod)
 
     def amounts(container: Mapping[str, Any]) -> Resources:
-        return {**missing, **parse((container.get("resources") or {}).get(which))}
+        report = reports.get(container.get("name", ""))
+        asked = {} if report and infeasible else parse((container.get("resources") or {}).get(which))
+        if report:
+            raise_to(asked, held_by(report))
+        return {**missing, **asked}
 
     total = _sum_of_containers(spec, amounts)
     if pod_level and spec.get("resources"):

@@ -14,7 +14,14 @@ from refimpl.api.errors import Object
 from refimpl.scheduler.cache import Cache
 from refimpl.scheduler.config import SchedulerConfig
 from refimpl.scheduler.nominator import Nominator
-from refimpl.scheduler.podinfo import PodInfo, PodParser, counts_on_its_node, nominated_node_of, wants_scheduling
+from refimpl.scheduler.podinfo import (
+    PodInfo,
+    PodParser,
+    counts_on_its_node,
+    nominated_node_of,
+    resize_reports,
+    wants_scheduling,
+)
 from refimpl.scheduler.preemption import could_preempt
 from refimpl.scheduler.schedulingqueue import SchedulingQueue
 from refimpl.scheduler.verdicts import Verdicts
@@ -147,10 +154,11 @@ class EventHandlers:
 
 
 def _differs(old: Object, new: Object) -> bool:
-    """Whether two states of a bound pod differ in what others' scheduling looks at; status reports do not."""
+    """Whether two states of a bound pod differ in what others' scheduling looks at; most status reports do not."""
     return (
         old["spec"] != new["spec"]
         or old["metadata"].get("labels") != new["metadata"].get("labels")
         or ("deletionTimestamp" in old["metadata"]) != ("deletionTimestamp" in new["metadata"])
         or not counts_on_its_node(old)
+        or resize_reports(old) != resize_reports(new)
     )

@@ -172,8 +172,16 @@ def signature(pod: Object) -> bytes:
             spec.get("tolerations"),
             spec.get("nodeSelector"),
             (spec.get("affinity") or {}).get("nodeAffinity"),
+            resize_reports(pod),
         )
     )
+
+
+def resize_reports(pod: Object) -> Any:
+    """What the node says of the pod's resources, so far as it counts."""
+    reports = podresources.reported(pod)
+    held = {name: (each.get("allocatedResources"), each["resources"].get("requests")) for name, each in reports.items()}
+    return held, bool(held) and podresources.is_infeasible(pod)
 
 
 def amounts_of(resources: Mapping[str, Decimal]) -> dict[str, int]:
@@ -191,10 +199,10 @@ def _container_asks(container: Object) -> Any:
 def _asks(pod: Object, key: bytes) -> Asks:
     spec = pod["spec"]
     sidecars = [one for one in spec.get("initContainers") or () if podresources.is_sidecar(one)]
-    scored = amounts_of(podresources.pod_requests(pod, missing=SCORED_REQUESTS))
+    scored = amounts_of(podresources.pod_requests(pod, missing=SCORED_REQUESTS, resized=True))
     return Asks(
         signature=key,
-        requests=amounts_of(podresources.pod_requests(pod)),
+        requests=amounts_of(podresources.pod_requests(pod, resized=True)),
         non_zero_cpu=scored["cpu"],
         non_zero_memory=scored["memory"],
         host_ports=host_ports_of([*spec["containers"], *sidecars]),

@@ -113,3 +113,19 @@ def test_the_effective_request_covers_every_moment_of_the_pods_life(containers, 
     moments = [asked(sidecars(init[:at])) + asked([init[at]]) for at in range(len(init))]
     moments.append(asked(containers) + asked(sidecars(init)))
     assert effective == max(moments)
+
+
+def resized(spec_cpu, allocated, actual, reason=""):
+    conditions = [{"type": "PodResizePending", "status": "True", "reason": reason}] if reason else []
+    report = {"name": "c", "allocatedResources": {"cpu": allocated}, "resources": {"requests": {"cpu": actual}}}
+    return {**pod(container({"cpu": spec_cpu})), "status": {"containerStatuses": [report], "conditions": conditions}}
+
+
+@pytest.mark.parametrize("sizes", [("3", "1", "1"), ("1", "3", "1"), ("1", "1", "3")])
+def test_a_resized_container_counts_the_largest_of_wanted_allocated_and_actual(sizes):
+    assert pod_requests(resized(*sizes), resized=True) == {"cpu": Decimal(3)}
+    assert pod_requests(resized(*sizes)) == {"cpu": Decimal(sizes[0])}
+
+
+def test_what_a_node_can_never_give_does_not_count():
+    assert pod_requests(resized("9", "1", "2", "Infeasible"), resized=True) == {"cpu": Decimal(2)}

@@ -28,9 +28,9 @@ def _longest(timing: Timing) -> float:
 async def accounting(stage: Stage) -> None:
     """Pods are offered to nodes of known size, until they are full to the last piece.
 
-    `many` offers devices for most of the sums; `exact`, `limited`, `wrapped` and `pod-level` offer cpu, memory and
-    storage; `slots` and `slotless` are short of pods; on `crowded` and `overfull` stand pods that no scheduler put
-    there.
+    `many` offers devices for most of the sums; `exact`, `limited`, `wrapped`, `padded`, `spent` and `pod-level`
+    offer cpu, memory and storage; `pages` has huge pages; `slots` and `slotless` are short of pods; on `crowded`
+    and `overfull` stand pods that no scheduler put there.
     """
     usual = manifests.CAPACITY
     sizes = {
@@ -38,6 +38,9 @@ async def accounting(stage: Stage) -> None:
         "exact": sums.EXACT,
         "limited": sums.LIMITED,
         "wrapped": {**usual, "cpu": "4"},
+        "padded": {**usual, "memory": "1Gi"},
+        "spent": sums.SPENT,
+        "pages": {**usual, "hugepages-2Mi": "8Mi"},
         "pod-level": {**usual, "cpu": "3"},
         "slots": {**usual, "pods": "2"},
         "slotless": {name: amount for name, amount in usual.items() if name != "pods"},
@@ -50,16 +53,19 @@ async def accounting(stage: Stage) -> None:
     shapes = [*sums.shaped(sums.SHAPES), *_sidecars(stage)]
     await asyncio.gather(
         _native(stage),
-        tried(stage, *sums.OFFERED, sums.REQUESTED, sums.DEFAULTED, sums.SLOTLESS, *sums.DEVICES, *shapes),
+        tried(stage, *sums.OFFERED, sums.REQUESTED, sums.DEFAULTED, sums.SLOTLESS, sums.PAGES, *sums.DEVICES, *shapes),
         tried(stage, *([sums.WHOLE] if stage.facts.minor >= sums.POD_LEVEL_SINCE else [])),
         _overhead(stage),
         _slots(stage),
         _ended(stage),
+        _spent(stage),
         _leaving(stage),
         _crowded(stage),
         _overfull(stage),
     )
-    await placing.count_visitors(stage, "exact", "limited", "wrapped", "pod-level", "slots", "overfull")
+    await placing.count_visitors(
+        stage, "exact", "limited", "wrapped", "padded", "spent", "pod-level", "slots", "overfull"
+    )
 
 
 def _sidecars(stage: Stage) -> tuple[Sum, ...]:
@@ -83,21 +89,32 @@ async def _overhead(stage: Stage) -> None:
             "kind": "RuntimeClass",
             "metadata": {"name": name, "labels": stage.naming.labels("wrapping")},
             "handler": "nothing",
-            "overhead": {"podFixed": {"cpu": "1"}},
+            "overhead": {"podFixed": {"cpu": "1", "memory": "1Gi"}},
         },
     )
     await placing.offer(stage, "blocker", "wrapped", {"cpu": "1m"})
     await placing.placed(stage, "blocker")
     await placing.offer(stage, "wrapped-pod", "wrapped", {"cpu": "1"}, **sums.with_overhead({"cpu": "3"}, name))
     await placing.answered(stage, "wrapped-pod")
+    await placing.offer(stage, "padder", "padded", {"memory": "1"})
+    await placing.placed(stage, "padder")
+    await placing.offer(stage, "padded-pod", "padded", {"cpu": "1m"}, runtimeClassName=name)
+    await placing.answered(stage, "padded-pod")
     await placing.removed(stage, "blocker")
-    await placing.placed(stage, "wrapped-pod")
+    await placing.removed(stage, "padder")
+    await placing.placed(stage, "wrapped-pod", "padded-pod")
 
 
 async def _slots(stage: Stage) -> None:
     await tried(stage, sums.SLOTS)
     await placing.ended(stage, "slot-1", "Succeeded")
     await placing.placed(stage, "slot-3")
+    with existing():
+        await stage.delete(POD, "slot-2", grace=LONG_GRACE)
+    await placing.offer(stage, "slot-4", "slots")
+    await placing.answered(stage, "slot-4")
+    await placing.removed(stage, "slot-2")
+    await placing.placed(stage, "slot-4")
 
 
 async def _ended(stage: Stage) -> None:
@@ -110,6 +127,16 @@ async def _ended(stage: Stage) -> None:
     await placing.ended(stage, "done", "Succeeded")
     await placing.ended(stage, "failed", "Failed")
     await placing.placed(stage, "heir")
+
+
+async def _spent(stage: Stage) -> None:
+    """A pod that has all cpu, memory and storage of a node comes to its end."""
+    await placing.offer(stage, "spender", "spent", sums.ALL)
+    await placing.placed(stage, "spender")
+    await placing.offer(stage, "successor", "spent", sums.ALL)
+    await placing.answered(stage, "successor")
+    await placing.ended(stage, "spender", "Succeeded")
+    await placing.placed(stage, "successor")
 
 
 async def _leaving(stage: Stage) -> None:

@@ -168,6 +168,26 @@ SLOTS = Sum(
 
 SLOTLESS = Sum("slotless", (Ask("no-slots", False, "the node's allocatable does not name pods"),))
 
+ALL = {"cpu": "2", "memory": "2Gi", "ephemeral-storage": "1Gi"}
+
+SPENT = {**ALL, "pods": "110"}
+"""What the node `spent` offers: as much as one pod asks."""
+
+
+def _paged(amount: str) -> dict[str, Any]:
+    """Huge pages are requested with cpu or memory, and never overcommitted."""
+    return {"requests": {"cpu": "1m", "hugepages-2Mi": amount}, "limits": {"hugepages-2Mi": amount}}
+
+
+PAGES = Sum(
+    "pages",
+    (
+        Ask("pages-some", True, "6Mi of 8Mi in huge pages", {}, _paged("6Mi")),
+        Ask("pages-over", False, "6Mi + 4Mi of 8Mi in huge pages", {}, _paged("4Mi")),
+        Ask("pages-rest", True, "6Mi + 2Mi of 8Mi in huge pages", {}, _paged("2Mi")),
+    ),
+)
+
 POD_LEVEL: dict[str, Any] = {"resources": {"requests": {"cpu": "2"}}}
 
 WHOLE = Sum(
@@ -192,7 +212,7 @@ MANY = {
 }
 """What the node `many` offers besides the usual."""
 
-CAPACITY = {**MANY, **devices("smaller", 4), **devices("larger", 1)}
+CAPACITY = {**MANY, **devices("smaller", 4), **devices("larger", 1), "hugepages-2Mi": "8Mi"}
 
 
 def with_overhead(amounts: Resources, runtime_class: str) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from conformance.drive.taints import own_key
 from conformance.judge.taints import BY_CONDITION, NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNSCHEDULABLE
 from conformance.naming import DOMAIN
 
-ANIMAL, SIZE, TAIL = (f"{DOMAIN}/{name}" for name in ("animal", "size", "tail"))
+ANIMAL, SIZE, TAIL, COLLAR = (f"{DOMAIN}/{name}" for name in ("animal", "size", "tail", "collar"))
 KEY = own_key("closed")
 VALUE = "mine"
 
 LABELS: Mapping[str, Mapping[str, str]] = {
     "cat": {ANIMAL: "cat", SIZE: "5"},
-    "dog": {ANIMAL: "dog", SIZE: "12", TAIL: "long"},
+    "dog": {ANIMAL: "dog", SIZE: "12", TAIL: "long", COLLAR: ""},
 }
 """Labels of two nodes; the sizes compare otherwise as numbers than as texts."""
 
@@ -57,7 +57,7 @@ class Tolerating:
     node: str
     fits: bool
     why: str
-    tolerations: tuple[Mapping[str, str], ...] = ()
+    tolerations: tuple[Mapping[str, Any], ...] = ()
 
 
 def _term(*expressions: tuple[str, str, tuple[str, ...]], fields: str = "matchExpressions") -> dict[str, Any]:
@@ -76,7 +76,11 @@ SELECTING = (
     Selecting("both-labels", "cat", "two labels that it has", {ANIMAL: "cat", SIZE: "5"}),
     Selecting("one-label", "", "two labels of which each node has one", {ANIMAL: "cat", SIZE: "12"}),
     Selecting("in", "cat", "animal In cat, cow", terms=(_term((ANIMAL, "In", ("cat", "cow"))),)),
+    Selecting("in-last", "cat", "animal In cow, cat", terms=(_term((ANIMAL, "In", ("cow", "cat"))),)),
     Selecting("not-in", "dog", "animal NotIn cat", terms=(_term((ANIMAL, "NotIn", ("cat",))),)),
+    Selecting("not-in-absent", "cat", "tail NotIn long", terms=(_term((TAIL, "NotIn", ("long",))),)),
+    Selecting("exists-empty", "dog", "collar Exists, whatever its value", terms=(_term((COLLAR, "Exists", ())),)),
+    Selecting("nothing", "", "a term that demands nothing, which nobody matches", terms=({},)),
     Selecting("exists", "dog", "tail Exists", terms=(_term((TAIL, "Exists", ())),)),
     Selecting("absent", "cat", "tail DoesNotExist", terms=(_term((TAIL, "DoesNotExist", ())),)),
     Selecting("greater", "dog", "size Gt 5", terms=(_term((SIZE, "Gt", ("5",))),)),
@@ -104,6 +108,12 @@ SELECTING = (
         terms=({**_on("In", "cat"), **_term((TAIL, "Exists", ()))},),
     ),
     Selecting(
+        "not-name-and-label",
+        "",
+        "metadata.name NotIn dog and tail Exists",
+        terms=({**_on("NotIn", "dog"), **_term((TAIL, "Exists", ()))},),
+    ),
+    Selecting(
         "selector-and-term", "", "label animal=cat and tail Exists", {ANIMAL: "cat"}, (_term((TAIL, "Exists", ())),)
     ),
 )
@@ -128,9 +138,12 @@ def _closed(effect: str) -> tuple[Tolerating, ...]:
     )
 
 
+_FOR_AN_HOUR = {"key": KEY, "operator": "Exists", "effect": NO_EXECUTE, "tolerationSeconds": 3600}
+
 CLOSED = (
     *_closed(NO_SCHEDULE),
     *_closed(NO_EXECUTE),
+    Tolerating("limited", NO_EXECUTE.lower(), True, "the taint is tolerated, if for an hour only", (_FOR_AN_HOUR,)),
     Tolerating("prefer-plain", "prefernoschedule", True, "PreferNoSchedule only asks to be avoided"),
 )
 

@@ -16,6 +16,7 @@ from refimpl.apiserver.call import Call
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = protobuf.MEDIA_TYPE
+APPLY = "application/apply-patch+yaml"
 ACCEPTED = f"{JSON}, {YAML}, {PROTOBUF}"
 
 _SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
@@ -149,13 +150,13 @@ def read_tree(body: bytes, media: str, kind: str) -> Object:
         raise unrecognized(kind, f"couldn't get version/kind; json parse error: {wrong}", body) from None
     except ValueError as wrong:
         raise unrecognized(kind, str(wrong), body) from None
-    wrong_type = _envelope_problem(tree)
+    wrong_type = envelope_problem(tree)
     if wrong_type:
         raise unrecognized(kind, f"couldn't get version/kind; json parse error: {wrong_type}", body)
     return tree or {}
 
 
-def _envelope_problem(tree: Any) -> str:
+def envelope_problem(tree: Any) -> str:
     """What keeps a JSON value from being an object with kind and apiVersion; empty when nothing does."""
     if tree is None:
         return ""

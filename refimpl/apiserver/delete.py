@@ -25,7 +25,11 @@ ORPHAN = "orphan"
 
 async def delete(call: Call) -> Answer:
     """Deletes an object, or makes it terminating."""
-    return await delete_with(call, deleteoptions.read(call))
+    options = deleteoptions.read(call)
+    answer = await delete_with(call, options)
+    if options.accepted and call.registry.entry(call.target.resource, call.target.name, call.target.namespace):
+        return attrs.evolve(answer, status=202)
+    return answer
 
 
 async def delete_collection(call: Call) -> Listing:

@@ -26,6 +26,7 @@ class DeleteOptions:
         uid: precondition; None accepts any.
         resource_version: precondition; None accepts any.
         dry_run: change nothing.
+        accepted: what is not gone at once is answered 202, as who asks for a cascade in the old way expects.
     """
 
     grace_period: int | None = None
@@ -33,6 +34,7 @@ class DeleteOptions:
     uid: str | None = None
     resource_version: str | None = None
     dry_run: bool = False
+    accepted: bool = False
 
 
 def read(call: Call) -> DeleteOptions:
@@ -66,6 +68,7 @@ def from_object(options: Object) -> DeleteOptions:
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),
         dry_run=bool(options.get("dryRun")),
+        accepted=orphan is False,
     )
 
 
@@ -123,7 +126,10 @@ def _body(call: Call) -> Object:
         raise bad_request(f"couldn't get version/kind; json parse error: {wrong}") from None
     except ValueError as wrong:
         raise bad_request(str(wrong)) from None
-    return _checked(options if isinstance(options, dict) else {})
+    wrong_type = decoding.envelope_problem(options)
+    if wrong_type:
+        raise bad_request(f"couldn't get version/kind; json parse error: {wrong_type}")
+    return _checked(options or {})
 
 
 def _message(body: bytes) -> Object:

@@ -20,8 +20,7 @@ from refimpl.apiserver.writeoptions import WriteOptions
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = "application/apply-patch+yaml"
-_ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+_ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC, decoding.APPLY)
 
 Refuse = Callable[[str | typed.DecodeError], ApiError]
 """Makes the answer to a patch that cannot be kept."""
@@ -36,7 +35,7 @@ async def patch(call: Call) -> Answer:
         ApiError: 400, 404, 409, 413, 415, 422, 500 for a strategic patch that cannot be merged.
     """
     options = writeoptions.read(call, "PatchOptions")
-    if decoding.media_type(call) == APPLY:
+    if decoding.media_type(call) == decoding.APPLY:
         return await _apply(call, options)
     transform = transformation(call, options, call.target.resource)
     return await update.change(call, transform, dry_run=options.dry_run)

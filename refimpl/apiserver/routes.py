@@ -25,6 +25,15 @@ def _object(verb: Callable[[Call], Awaitable[Answer]]) -> Handler:
     return handle
 
 
+def _scale(verb: Callable[[Call], Awaitable[Answer]]) -> Handler:
+    """A handler that renders the Scale a verb answers with."""
+
+    async def handle(call: Call) -> Response:
+        return scale.rendered(call, await verb(call))
+
+    return handle
+
+
 async def _list(call: Call) -> Response:
     return rendering.render_list(call, await read.find(call))
 
@@ -62,7 +71,7 @@ _SUBRESOURCES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         "ephemeralcontainers": _STORED,
         "resize": _STORED,
         "finalize": {"PUT": _object(update.put)},
-        "scale": {"GET": _object(scale.get), "PUT": _object(scale.put), "PATCH": _object(scale.patch_scale)},
+        "scale": {"GET": _scale(scale.get), "PUT": _scale(scale.put), "PATCH": _scale(scale.patch_scale)},
         "binding": {"POST": _object(binding.create_for_pod)},
         "eviction": {"POST": _object(eviction.create)},
         "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), containers.node_proxy),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import attrs
+import msgspec
 
 from refimpl.api.errors import Cause, invalid
 from refimpl.api.resources import Resource
 from refimpl.apiserver.call import Call
+from refimpl.apiserver.decoding import APPLY, media_type
 from refimpl.apiserver.deleteoptions import dry_run_problems
 
 _MAX_MANAGER = 128
@@ -49,10 +51,18 @@ def read(call: Call, kind: OptionsKind) -> WriteOptions:
     dry_run = [value for key, value in query if key == "dryRun"]
     manager = call.request.parameter("fieldManager") or ""
     validation = call.request.parameter("fieldValidation") or ""
-    causes = dry_run_problems(dry_run) + _manager_problems(manager) + _validation_problems(validation)
+    causes = _force_problems(call, kind) + _manager_problems(manager)
+    causes += dry_run_problems(dry_run) + _validation_problems(validation)
     if causes:
         raise invalid(Resource("meta.k8s.io", "v1", kind, kind.lower()), "", causes)
     return WriteOptions(bool(dry_run), validation or "Warn", manager, call.flag("force"))
+
+
+def _force_problems(call: Call, kind: OptionsKind) -> list[Cause]:
+    """Only a server-side apply can be forced."""
+    if kind != "PatchOptions" or call.request.parameter("force") is None or media_type(call) == APPLY:
+        return []
+    return [Cause("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force")]
 
 
 def _manager_problems(manager: str) -> list[Cause]:
@@ -60,9 +70,13 @@ def _manager_problems(manager: str) -> list[Cause]:
     if len(manager.encode()) > _MAX_MANAGER:
         why = f"Too long: may not be more than {_MAX_MANAGER} bytes"
         causes.append(Cause("FieldValueTooLong", why, "fieldManager"))
-    if not manager.isprintable():
-        why = f'Invalid value: "{manager}": should only contain printable characters'
-        causes.append(Cause("FieldValueInvalid", why, "fieldManager"))
+    at = 0
+    for character in manager:
+        if not character.isprintable():
+            shown = msgspec.json.encode(manager).decode()
+            why = f"Invalid value: {shown}: invalid character U+{ord(character):04X} (at position {at})"
+            causes.append(Cause("FieldValueInvalid", why, "fieldManager"))
+        at += len(character.encode())
     return causes
 
 

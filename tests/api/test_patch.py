@@ -382,3 +382,7 @@ def test_a_full_order_decides_alone(old, order):
 def test_without_lists_and_directives_it_is_a_merge_patch(data):
     document = {"data": data}
     assert patched("ConfigMap", CONFIG_MAP, document)["data"] == merge.apply(document, CONFIG_MAP)["data"]
+
+
+def test_an_operation_without_a_value_sets_null():
+    assert operations.apply([{"op": "add", "path": "/data/new"}], CONFIG_MAP)["data"]["new"] is None

@@ -55,10 +55,16 @@ def apply(operations: Operations, target: Object) -> Object:
         ApiError: 422 when an operation is malformed, its path does not exist or its test fails.
     """
     try:
-        patched = jsonpatch.apply_patch(target, operations)
+        patched = jsonpatch.apply_patch(target, [_with_value(operation) for operation in operations])
     # The library raises plain TypeError for a path that runs through a scalar, and KeyError for a missing member.
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, ValueError):
         raise failures.unprocessable() from None
     if not isinstance(patched, dict):
         raise failures.unprocessable()
     return patched
+
+
+def _with_value(operation: dict[str, Any]) -> dict[str, Any]:
+    """The server takes a missing value for null."""
+    needs_one = operation.get("op") in {"add", "replace", "test"} and "value" not in operation
+    return {**operation, "value": None} if needs_one else operation

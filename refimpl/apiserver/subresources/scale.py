@@ -5,13 +5,19 @@ Source: kube-apiserver 1.36, `registry/apps/*/storage` and `registry/core/replic
 
 from __future__ import annotations
 
+from typing import ClassVar, Final
+
 import attrs
 
 from refimpl.api import selectors
-from refimpl.api.errors import Cause, Object, bad_request, conflict, invalid, not_found
+from refimpl.api.errors import ApiError, Cause, Object, conflict, invalid, not_found
+from refimpl.api.http import Response
 from refimpl.api.resources import REPLICATIONCONTROLLERS, Resource
-from refimpl.apiserver import decoding, patch, update, writeoptions
+from refimpl.apiserver import decoding, patch, rendering, update, writeoptions
 from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver.kinds import printing
+from refimpl.apiserver.kinds.kind import Kind
+from refimpl.apiserver.strategy import Column
 
 SCALES = Resource("autoscaling", "v1", "Scale", "scales")
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -27,7 +33,7 @@ async def get(call: Call) -> Answer:
     workload = call.registry.get(target.resource, target.name, target.namespace)
     if workload is None:
         raise not_found(target.resource, target.name)
-    return Answer(200, obj=scale_of(target.resource, workload), plain=True)
+    return Answer(200, obj=scale_of(target.resource, workload))
 
 
 async def put(call: Call) -> Answer:
@@ -64,14 +70,15 @@ async def _store(call: Call, transform: update.Transform, *, dry_run: bool) -> A
 
     answer = await update.change(whole, to_workload, dry_run=dry_run)
     workload = answer.obj if answer.obj is not None else call.registry.decode(resource, answer.item or b"")
-    return Answer(200, obj=scale_of(resource, workload), plain=True)
+    return Answer(200, obj=scale_of(resource, workload))
 
 
 def _check(call: Call, workload: Object, scale: Object) -> None:
     metadata = scale.get("metadata") or {}
-    name = metadata.get("name", "")
-    if name and name != call.target.name:
-        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.target.name})")
+    update.check_name(call, metadata)
+    wanted, found = metadata.get("uid", ""), workload["metadata"]["uid"]
+    if wanted and wanted != found:
+        raise _another(call, wanted, found)
     version = metadata.get("resourceVersion", "")
     if version and version != workload["metadata"]["resourceVersion"]:
         raise conflict(call.target.resource, call.target.name)
@@ -79,6 +86,35 @@ def _check(call: Call, workload: Object, scale: Object) -> None:
     if replicas < 0:
         why = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise invalid(SCALES, call.target.name, [Cause("FieldValueInvalid", why, "spec.replicas")])
+
+
+def _another(call: Call, wanted: str, found: str) -> ApiError:
+    """409: the Scale is that of an earlier workload of the same name."""
+    resource, name = call.target.resource, call.target.name
+    if call.request.method == "PUT":
+        return conflict(resource, name, update.storage_precondition(call, wanted, found))
+    why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    return conflict(attrs.evolve(resource, plural=f"{resource.plural}/scale"), name, why)
+
+
+class Scales(Kind):
+    """How a Scale is shown in a Table."""
+
+    columns: ClassVar[tuple[Column, ...] | None] = (
+        printing.NAME,
+        Column("Desired", printing.field("spec.replicas", 0), type="integer", documents="spec.replicas"),
+        Column("Available", printing.field("status.replicas", 0), type="integer", documents="status.replicas"),
+        printing.AGE,
+    )
+
+
+SHOWN: Final = Scales()
+
+
+def rendered(call: Call, answer: Answer) -> Response:
+    """The answer with a Scale, in the form that was asked for."""
+    target = attrs.evolve(call.target, resource=SCALES)
+    return rendering.render(attrs.evolve(call, target=target, strategy=SHOWN), answer)
 
 
 def scale_of(resource: Resource, workload: Object) -> Object:

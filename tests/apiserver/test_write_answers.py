@@ -1,0 +1,93 @@
+"""What is answered to writes that say too much, or mean another object."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from refimpl.api.errors import Object
+from refimpl.api.http import Request
+from refimpl.apiserver.server import ApiServer
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+CONTROLLERS = "/api/v1/namespaces/default/replicationcontrollers"
+JSON = "application/json"
+MERGE = "application/merge-patch+json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+OTHER = "00000000-0000-4000-8000-000000000001"
+POD = {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}
+CONTROLLER = {
+    "metadata": {"name": "r"},
+    "spec": {
+        "replicas": 2,
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+    },
+}
+
+
+async def send(
+    server: ApiServer, method: str, path: str, body: object = None, form: str = JSON, accept: str = JSON, **query: str
+) -> tuple[int, Object]:
+    headers = {"content-type": form, "accept": accept}
+    packed = b"" if body is None else json.dumps(body).encode()
+    response = await server.handle(Request(method, path, tuple(query.items()), headers, packed))
+    assert isinstance(response.body, bytes)
+    return response.status, json.loads(response.body)
+
+
+async def test_options_of_a_deletion_are_an_object(server: ApiServer) -> None:
+    await send(server, "POST", MAPS, {"metadata": {"name": "m"}})
+    status, said = await send(server, "DELETE", f"{MAPS}/m", [])
+    assert status == 400
+    assert said["message"].startswith("couldn't get version/kind; json parse error: json: cannot unmarshal array")
+    assert (await send(server, "GET", f"{MAPS}/m"))[0] == 200
+
+
+async def test_a_cascade_asked_for_in_the_old_way_is_accepted_until_it_is_done(server: ApiServer) -> None:
+    await send(server, "POST", PODS, POD)
+    assert (await send(server, "DELETE", f"{PODS}/p", {"orphanDependents": False}))[0] == 202
+    assert (await send(server, "DELETE", f"{PODS}/p", {"orphanDependents": False, "gracePeriodSeconds": 0}))[0] == 200
+
+
+async def test_only_an_apply_is_forced(server: ApiServer) -> None:
+    await send(server, "POST", MAPS, {"metadata": {"name": "m"}})
+    status, said = await send(server, "PATCH", f"{MAPS}/m", {}, MERGE, force="true")
+    assert (status, said["message"]) == (
+        422,
+        'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch',
+    )
+
+
+async def test_a_manager_is_printable(server: ApiServer) -> None:
+    status, said = await send(server, "POST", MAPS, {"metadata": {"name": "m"}}, fieldManager="é\n")
+    assert status == 422
+    assert said["details"]["causes"][0]["message"] == 'Invalid value: "é\\n": invalid character U+000A (at position 2)'
+
+
+async def test_a_scale_is_shown_as_a_row(server: ApiServer) -> None:
+    await send(server, "POST", CONTROLLERS, CONTROLLER)
+    _, shown = await send(server, "GET", f"{CONTROLLERS}/r/scale", accept=TABLE)
+    assert [column["name"] for column in shown["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert shown["rows"][0]["cells"] == ["r", 2, 0, "0s"]
+
+
+@pytest.mark.parametrize(
+    ("method", "form", "said"),
+    [
+        ("PUT", JSON, 'on replicationcontrollers "r": StorageError: invalid object, Code: 4, '),
+        ("PATCH", MERGE, f'on replicationcontrollers/scale "r": Precondition failed: UID in precondition: {OTHER}, '),
+    ],
+)
+async def test_a_scale_is_that_of_the_workload_it_names(server: ApiServer, method: str, form: str, said: str) -> None:
+    await send(server, "POST", CONTROLLERS, CONTROLLER)
+    scale = {"metadata": {"name": "r", "uid": OTHER}, "spec": {"replicas": 5}}
+    status, answer = await send(server, method, f"{CONTROLLERS}/r/scale", scale, form)
+    assert (status, said in answer["message"]) == (409, True), answer["message"]
+
+
+async def test_a_scale_that_is_put_has_a_name(server: ApiServer) -> None:
+    await send(server, "POST", CONTROLLERS, CONTROLLER)
+    status, said = await send(server, "PUT", f"{CONTROLLERS}/r/scale", {"spec": {"replicas": 5}})
+    assert (status, "name must be provided" in said["message"]) == (400, True)

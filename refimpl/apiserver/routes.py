@@ -87,7 +87,7 @@ _SPECIAL: Mapping[Resource, Mapping[str, Handler]] = MappingProxyType(
     {
         **dict.fromkeys(reviews.REVIEWS, _REVIEW),
         BINDINGS: {"create": _object(binding.create)},
-        COMPONENTSTATUSES: {"get": _object(componentstatuses.get), "list": _object(componentstatuses.find)},
+        COMPONENTSTATUSES: {"get": componentstatuses.get, "list": componentstatuses.find},
     }
 )
 """Resources that are not simply stored."""

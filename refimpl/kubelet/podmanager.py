@@ -190,6 +190,17 @@ class PodManager:
         record = self._workers.records.get(uid)
         return record is not None and not record.reclaimed
 
+    def reclaim(self) -> bool:
+        """Lets go of what the runtime still has of pods that are over; whether there was anything.
+
+        Source: kubelet 1.36 `DeleteAllUnusedContainers`.
+        """
+        dead = [record for record in self._workers.records.values() if record.over and not record.reclaimed]
+        for record in dead:
+            record.unneeded = True
+            self._workers.kick(record)
+        return bool(dead)
+
     def end(self, uid: str, reason: str, message: str, *, grace: float) -> None:
         """Ends a pod for the node's own reasons; it becomes Failed, and its object stays."""
         record = self._workers.records.get(uid)

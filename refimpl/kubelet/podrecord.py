@@ -70,6 +70,7 @@ class PodRecord:
         settled: it had ended when it was first seen, so that its status is not touched any more.
         stop: set when it must stop.
         over: nothing of it runs any more, for good.
+        unneeded: what the runtime keeps of it, now that it is over, is only in the way.
         reclaimed: the runtime has forgotten it, so that its object may go.
         waiting: by container name, reason and message why it does not run although it should.
         crashes: back-off by container name.
@@ -91,6 +92,7 @@ class PodRecord:
     settled: bool = False
     stop: StopOrder | None = None
     over: bool = False
+    unneeded: bool = False
     reclaimed: bool = False
     waiting: dict[str, tuple[str, str]] = attrs.field(factory=dict)
     crashes: dict[str, Crashes] = attrs.field(factory=dict)

@@ -288,7 +288,8 @@ def _gives_back(record: PodRecord, order: StopOrder) -> bool:
 
     Source: kubelet 1.36 `ShouldPodContentBeRemoved`.
     """
-    return not record.in_api or podspec.is_deleting(record.pod) or order.ending.reason == eviction.REASON
+    wanted = record.in_api and not podspec.is_deleting(record.pod) and order.ending.reason != eviction.REASON
+    return record.unneeded or not wanted
 
 
 def _runs(sandbox: Sandbox | None) -> tuple[Container, ...]:

@@ -14,7 +14,12 @@ from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.podmanager import PodManager
 from refimpl.kubelet.runtime.base import Runtime
 from refimpl.kubelet.selfcheck import SelfCheck
-from refimpl.kubelet.stats import PodUsage
+from refimpl.kubelet.stats import PodUsage, Signal
+
+ON_DISK: Final[frozenset[Signal]] = frozenset(
+    {"nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree"}
+)
+"""Signals that the files of dead pods weigh on."""
 
 CLEANUP_TIMEOUT: Final = 30.0
 """Seconds for which an evicted pod is waited for before the next one must go."""
@@ -47,7 +52,7 @@ class PressureRelief:
         self._check.sample()
         now = self._clock.monotonic()
         due = eviction.threshold_to_reclaim(self._check.eviction, now)
-        if due is None or self._still_waiting(now):
+        if due is None or self._still_waiting(now) or self._reclaims(due.signal):
             return
         pod = eviction.choose(due.signal, self._manager.unstopped(), self._usage)
         if pod is None:
@@ -57,6 +62,10 @@ class PressureRelief:
         grace = eviction.grace_period(due, self._config.eviction_max_pod_grace_period, rules)
         self._evicted, self._evicted_at = podspec.uid_of(pod), now
         self._manager.end(self._evicted, eviction.REASON, message, grace=grace)
+
+    def _reclaims(self, signal: Signal) -> bool:
+        """Whether there is room to be had without ending a pod: what is left of dead ones goes first."""
+        return signal in ON_DISK and self._manager.reclaim()
 
     def _still_waiting(self, now: float) -> bool:
         """Whether something of the pod that was evicted last is still there, and it has not had its time."""

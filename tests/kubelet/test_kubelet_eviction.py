@@ -112,6 +112,25 @@ async def test_a_hard_threshold_evicts_one_pod_a_round_the_hog_first(master: Mas
         assert (await master.pod("modest"))["status"]["reason"] == "Evicted"
 
 
+async def test_what_dead_pods_left_on_the_disk_goes_before_a_living_one(master: Master):
+    async with running(make_kubelet(master)) as node:
+        await asyncio.sleep(5)
+        await master.bind("living")
+        await master.bind("dead", restartPolicy="Never")
+        await asyncio.sleep(3)
+        await node.control.exit_container("default", "dead", "c1", 0)
+        await asyncio.sleep(2.5)
+        before = (await master.pod("dead"))["status"]
+        assert before["phase"] == "Succeeded"
+        node.control.set_available("nodefs.available", 0)
+        await asyncio.sleep(10)
+        assert [sandbox.name for sandbox in node.runtime.sandboxes()] == ["living"]
+        assert (await master.pod("living"))["status"]["phase"] == "Running"
+        assert (await master.pod("dead"))["status"] == before
+        await asyncio.sleep(10)
+        assert (await master.pod("living"))["status"]["reason"] == "Evicted"
+
+
 async def test_a_soft_threshold_evicts_after_its_grace(master: Master):
     soft = {
         **SOFT,

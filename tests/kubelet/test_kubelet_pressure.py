@@ -173,6 +173,23 @@ async def test_disk_pressure_on_a_full_file_system_gives_room_back_and_ends(tmp_
 
 
 @pytest.mark.skipif(bool(limits.no_tmpfs()), reason=limits.no_tmpfs())
+async def test_disk_pressure_that_dead_pods_make_costs_no_living_one(tmp_path: Path):
+    with limits.tmpfs(tmp_path / "disk", "size=16m") as disk:
+        async with node(disk / "root", eviction_hard=("nodefs.available<4Mi",)) as on:
+            await on.run("dead", f"head -c {8 * MIB} /dev/zero > some; until [ -e GO ]; do sleep 0.1; done")
+            on.go("dead")
+            await on.seen.until(lambda: not on.running(), SOON, "dead")
+            await on.run("living", f"until [ -e GO ]; do sleep 0.1; done; {filler(5)}")
+            assert on.seen.condition("n1", "DiskPressure") == "False"
+            on.go("living")
+            await on.until_condition("DiskPressure", "True")
+            await on.until_condition("DiskPressure", "False")
+            assert on.evicted() == []
+            assert on.running() == ["living"]
+            assert on.seen.pods.get("dead", "default")["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.skipif(bool(limits.no_tmpfs()), reason=limits.no_tmpfs())
 async def test_disk_pressure_for_want_of_inodes_evicts_who_has_most_files(tmp_path: Path):
     many = "until [ -e GO ]; do sleep 0.1; done; for i in $(seq 140); do : > f$i; done; exec sleep 1000"
     with limits.tmpfs(tmp_path / "disk", "size=16m,nr_inodes=200") as disk:

@@ -24,6 +24,8 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 
+from refimpl.virtualloop import VirtualLoop
+
 T = TypeVar("T")
 
 VIRTUAL_EPOCH = datetime(2018, 7, 2, 2, 11, 27, tzinfo=UTC)
@@ -120,10 +122,7 @@ def parse_time(text: str) -> datetime:
 
 def virtual_loop() -> asyncio.AbstractEventLoop:
     """A new event loop whose time jumps; starts at zero."""
-    import looptime
-
-    loop: asyncio.AbstractEventLoop = looptime.new_event_loop(start=0, noop_cycles=0)
-    return loop
+    return VirtualLoop()
 
 
 def live_loop() -> asyncio.AbstractEventLoop:

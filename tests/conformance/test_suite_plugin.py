@@ -57,7 +57,7 @@ def test_suite_error(seen):
 
 collect()  # imported here, modules stay; imported by an inner session, they would be read again for every test
 
-_LEAVE_OUT = ("looptime_plugin", "randomly", "hypothesispytest", "xdist", "anyio", "cacheprovider")
+_LEAVE_OUT = ("randomly", "hypothesispytest", "xdist", "anyio", "cacheprovider")
 OPTIONS = [
     *("-o", "asyncio_default_fixture_loop_scope=function"),
     *(word for name in _LEAVE_OUT for word in ("-p", f"no:{name}")),

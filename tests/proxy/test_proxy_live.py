@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import shutil
+import socket
 import urllib.request
 
+import psutil
 import pytest
 
 from refimpl.api.resources import ENDPOINTSLICES, SERVICES
@@ -25,6 +28,16 @@ from refimpl.storage.memory import MemoryStore
 IP = "10.96.0.77"
 
 
+def own_address() -> str:
+    """An IPv4 address of this machine that an EndpointSlice may name; one for documentation when it has none."""
+    found = (address for listed in psutil.net_if_addrs().values() for address in listed)
+    usable = (each.address for each in found if each.family == socket.AF_INET)
+    return next((text for text in usable if not ipaddress.ip_address(text).is_loopback), "192.0.2.1")
+
+
+HERE = own_address()
+
+
 def service(name="s", **spec):
     base = {"clusterIP": IP, "ports": [{"port": 80, "targetPort": 80}]}
     return {"kind": "Service", "apiVersion": "v1", "metadata": {"name": name}, "spec": {**base, **spec}}
@@ -37,7 +50,7 @@ def a_slice(*ports, name="s-1", protocol="TCP"):
         "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "s"}},
         "addressType": "IPv4",
         "ports": [{"name": "", "port": port, "protocol": protocol} for port in ports],
-        "endpoints": [{"addresses": ["127.0.0.1"]}] if ports else [],
+        "endpoints": [{"addresses": [HERE]}] if ports else [],
     }
 
 
@@ -74,7 +87,7 @@ async def backend(name):
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, HERE, 0)
     return server, server.sockets[0].getsockname()[1]
 
 
@@ -164,7 +177,7 @@ async def test_datagrams_find_their_way_back():
         def datagram_received(self, data, addr):
             self.heard.put_nowait(data)
 
-    echo, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
+    echo, _ = await loop.create_datagram_endpoint(Echo, local_addr=(HERE, 0))
     port = echo.get_extra_info("sockname")[1]
     async with proxy(clock, plane, config) as (client, _):
         ports = [{"port": 53, "protocol": "UDP"}]

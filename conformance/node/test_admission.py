@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from conformance.drive.scenarios.agent_admission import (
     BATCH,
     EXTENDED,
+    FIELDS,
     WIDGET,
     agent_admission,
 )
@@ -47,6 +48,26 @@ def test_a_pod_that_asks_for_too_much_is_refused(seen: AgentSeen) -> Iterator[Vi
         if numbers is None or list(numbers.groups()) != want:
             text = f"requested: {want[0]}, used: ..., capacity: {want[1]} in the message"
             yield Violation(want=text, got=message, about=about)
+
+
+@judges("N-ADM-02", reads=agent_admission)
+def test_all_containers_count_and_those_that_come_first_by_their_peak(seen: AgentSeen) -> Iterator[Violation]:
+    for role in ("giant-sum", "giant-init"):
+        yield from refused(seen, role, "OutOfmemory", "didn't have enough resource: memory")
+    yield from taken(seen, "large-limit", "what it may use at most is not what it asks for")
+    if "runs_containers" in seen.facts.abilities:
+        yield from taken(seen, "one-by-one", "containers that run one after the other need room for the larger alone")
+
+
+@judges("N-ADM-02", reads=agent_admission)
+def test_a_refusal_tells_what_is_used(seen: AgentSeen) -> None:
+    decided, message = seen.mark("batch decided"), outcome(seen, "giant-cpu")[2]
+    together = (seen.pod(role).state_at(decided.at) for role in (*BATCH, "selected"))
+    there = [state for state in together if state is not None and pods.phase(state) not in pods.TERMINAL]
+    asked = [each["spec"]["containers"][0]["resources"]["requests"]["cpu"] for each in there]
+    used = sum(int((quantities.amount(text) or 0) * 1000) for text in asked)
+    if f"used: {used}," not in message:
+        raise Violation(want=f"used: {used} in the message", got=message, about=seen.naming.name("giant-cpu"))
 
 
 @judges("N-ADM-02", reads=agent_flags)
@@ -105,7 +126,12 @@ def test_the_older_pods_of_a_batch_win(seen: AgentSeen) -> Iterator[Violation]:
 @judges("N-ADM-06", reads=agent_admission)
 def test_a_pod_that_selects_other_nodes_is_refused(seen: AgentSeen) -> Iterator[Violation]:
     reason = "NodeAffinity" if seen.facts.minor >= SELECTORS else "MatchNodeSelector"
-    for role in ("elsewhere", "unrelated"):
+    for role in (
+        "elsewhere",
+        "unrelated",
+        "half-related",
+        *(("named-otherwise",) if seen.facts.minor >= FIELDS else ()),
+    ):
         yield from refused(seen, role, reason, f"Predicate {reason} failed")
 
 
@@ -113,7 +139,10 @@ def test_a_pod_that_selects_other_nodes_is_refused(seen: AgentSeen) -> Iterator[
 def test_a_host_port_is_given_once(seen: AgentSeen) -> Iterator[Violation]:
     yield from taken(seen, "port-one", "its port is free")
     reason = "NodePorts" if seen.facts.minor >= SELECTORS else "PodFitsHostPorts"
-    yield from refused(seen, "port-two", reason)
+    for role in ("port-two", "port-here"):
+        yield from refused(seen, role, reason)
+    for role in ("port-datagrams", "port-one-address", "port-another-address"):
+        yield from taken(seen, role, "the port is free for its protocol, at its address")
 
 
 @judges("N-ADM-08", reads=agent_admission)
@@ -142,6 +171,10 @@ def test_a_critical_pod_makes_room_for_itself(seen: AgentSeen) -> Iterator[Viola
         if outcome(seen, role)[1] != "Preempting":
             got = f"{outcome(seen, role)}"
             yield Violation(want="Failed/Preempting", got=got, about=seen.naming.name(role))
+    if outcome(seen, "unasking")[0] == "Failed":
+        about = seen.naming.name("unasking")
+        want = "a pod that asks for nothing, and whose end frees nothing, left alone"
+        yield Violation(want=want, got=f"{outcome(seen, 'unasking')}", about=about)
 
 
 @judges("N-ADM-12", reads=agent_admission)

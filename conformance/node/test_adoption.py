@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.drive.scenarios.agent_adoption import PAGES, RESOURCES, WIDGET, agent_adoption
+from conformance.drive.scenarios.agent_adoption import PAGES, RESOURCES, WEATHER, WIDGET, agent_adoption
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen, sent_body
+from conformance.judge.conditions import condition
 from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
-RESTORED = ("kubernetes.io/os", "kubernetes.io/hostname")
+RESTORED = ("kubernetes.io/os", "kubernetes.io/hostname", "beta.kubernetes.io/arch")
 
 
 def _second_start(seen: AgentSeen) -> float:
@@ -94,6 +95,17 @@ def _operators(node: Object, what: str) -> Any:
         return node["spec"]
     found = node["metadata"].get(what) or {}
     return {key: value for key, value in found.items() if "conformance.test/" in key}
+
+
+@judges("N-CND-08", reads=agent_adoption)
+def test_conditions_of_others_outlive_a_restart(seen: AgentSeen) -> None:
+    written = condition(_edited(seen), WEATHER["type"])
+    if written is None:
+        raise NotExercised("no condition was added", about=seen.node_name)
+    for event in seen.node.since(_second_start(seen)).events:
+        got = condition(event.after, WEATHER["type"])
+        if event.after and got != written:
+            raise Violation(want=f"{dict(written)}", got=f"{got}", at=event.at, about=seen.node_name)
 
 
 @judges("N-X-01", reads=agent_adoption)

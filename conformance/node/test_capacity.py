@@ -16,6 +16,7 @@ from conformance.drive.scenarios.agent_flags import (
     agent_flags,
 )
 from conformance.drive.scenarios.agent_foreign_edits import CAPACITY, WIDGET, WIDGETS, agent_foreign_edits
+from conformance.drive.scenarios.agent_odd_flags import MAX_PODS, NO_EVICTION, PODS_PER_CORE, agent_odd_flags
 from conformance.drive.scenarios.agent_start import agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
@@ -79,6 +80,18 @@ def test_the_number_of_pods_is_as_configured(seen: AgentSeen) -> None:
     got = _resources(wire.registration(seen), "capacity").get("pods")
     if not same(got, PODS):
         raise Violation(want=f"pods {PODS}, as configured", got=f"{got}", about=seen.node_name)
+
+
+@judges("N-CAP-03", reads=agent_odd_flags)
+def test_pods_can_be_limited_by_core(seen: AgentSeen) -> None:
+    node = seen.mark(f"{NO_EVICTION} over").facts["node"]
+    if node is None:
+        raise NotExercised("there was no Node", about=seen.node_name)
+    amounts = _resources(node, "capacity")
+    want = min(int(amount(amounts.get("cpu")) or 0) * PODS_PER_CORE, MAX_PODS)
+    if not same(amounts.get("pods"), str(want)):
+        got = f"{amounts.get('pods')} of {amounts.get('cpu')} CPUs"
+        raise Violation(want=f"pods {want}: {PODS_PER_CORE} by core", got=got, about=seen.node_name)
 
 
 @judges("N-CAP-04", reads=agent_start)

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from conformance.drive.scenarios.agent_foreign_edits import WEATHER, agent_foreign_edits
 from conformance.drive.scenarios.agent_start import agent_start
+from conformance.drive.scenarios.agent_unhealthy import agent_pressed
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
-from conformance.judge.conditions import all_conditions, condition
+from conformance.judge.conditions import all_conditions, changes, condition
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
@@ -67,6 +68,17 @@ def test_a_healthy_node_has_the_known_words(seen: AgentSeen) -> Iterator[Violati
 @judges("N-CND-05", reads=agent_foreign_edits)
 def test_the_transition_time_moves_with_the_status_alone(seen: AgentSeen) -> Iterator[Violation]:
     seen.mark("conditions taken over")
+    yield from _moved_alone(seen)
+
+
+@judges("N-CND-05", reads=agent_pressed)
+def test_one_condition_turns_without_the_others(seen: AgentSeen) -> Iterator[Violation]:
+    seen.mark("memory free")
+    yield from _moved_alone(seen)
+
+
+def _moved_alone(seen: AgentSeen) -> Iterator[Violation]:
+    """Transition times that moved without a turn, or did not move with one."""
     for event in seen.node.events:
         before, after = all_conditions(event.before), all_conditions(event.after)
         for kind in before.keys() & after.keys():
@@ -81,6 +93,25 @@ def test_the_transition_time_moves_with_the_status_alone(seen: AgentSeen) -> Ite
                     at=event.at,
                     about=seen.node_name,
                 )
+
+
+@judges("N-CND-06", reads=agent_pressed)
+def test_a_turn_is_told_with_its_own_time(seen: AgentSeen) -> Iterator[Violation]:
+    wire.registration(seen)
+    for kind in _owned(seen):
+        for change in changes(seen.node, kind):
+            after = change.after or {}
+            if after and after.get("lastTransitionTime") != after.get("lastHeartbeatTime"):
+                want = f"{kind} turned at the time of the heartbeat that tells it"
+                yield Violation(want=want, got=f"{dict(after)}", at=change.at, about=seen.node_name)
+
+
+@judges("N-CND-06", reads=agent_start)
+def test_a_new_condition_turned_when_it_was_first_told(seen: AgentSeen) -> Iterator[Violation]:
+    for each in wire.registration(seen)["status"].get("conditions") or ():
+        if each.get("lastTransitionTime") != each.get("lastHeartbeatTime"):
+            want = f"{each['type']} with lastTransitionTime and lastHeartbeatTime alike"
+            yield Violation(want=want, got=f"{each}", about=seen.node_name)
 
 
 @judges("N-CND-06", reads=agent_foreign_edits)

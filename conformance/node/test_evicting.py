@@ -76,6 +76,16 @@ def test_the_least_deserving_pod_is_evicted_first(seen: AgentSeen) -> Iterator[V
 
 
 @judges("N-POD-16", reads=agent_evicting)
+def test_an_evicted_pod_gets_next_to_no_time(seen: AgentSeen) -> None:
+    first, evicted, window = ORDER[0], _evictions(seen), seen.timing.evicted()
+    at = seen.mark("nothing left").at
+    if first not in evicted or evicted[first] - at > window.latest:
+        got = "never" if first not in evicted else f"{evicted[first] - at:.1f} s"
+        want = f"ended {window} after memory ran out, though it does not end when it is told to"
+        raise Violation(want=want, got=got, at=at, about=seen.naming.name(first))
+
+
+@judges("N-POD-16", reads=agent_evicting)
 def test_an_evicted_pod_says_so_and_stays(seen: AgentSeen) -> Iterator[Violation]:
     evicted = _evictions(seen)
     if not evicted:

@@ -95,6 +95,10 @@ def test_addresses_are_internal_ip_then_hostname(seen: AgentSeen) -> Iterator[Vi
     internal = next((entry["address"] for entry in entries if entry["type"] == "InternalIP"), None)
     if expected is not None and internal != expected:
         yield Violation(want=f"the machine's address {expected}", got=f"{internal}", about=seen.node_name)
+    hostname = next((entry["address"] for entry in entries if entry["type"] == "Hostname"), None)
+    label = (wire.registration(seen)["metadata"].get("labels") or {}).get("kubernetes.io/hostname")
+    if label is not None and hostname != label:
+        yield Violation(want=f"Hostname {label}, as the label says", got=f"{hostname}", about=seen.node_name)
 
 
 @judges("N-ID-08", reads=agent_foreign_edits)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 
+from conformance.drive.scenarios.agent_deleted import agent_deleted
+from conformance.drive.scenarios.agent_lease_trouble import NOTE, agent_lease_trouble
 from conformance.drive.scenarios.agent_refused import agent_refused
 from conformance.drive.scenarios.agent_start import agent_start
 from conformance.judge import agent_requests as wire
@@ -14,6 +16,8 @@ from conformance.judge.agent import AgentSeen, sent_body
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
+ASSERTED = 36
+"""Minor version from which a renewal puts the duration right as well."""
 MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -92,6 +96,37 @@ def test_the_lease_is_renewed_at_a_quarter_of_its_duration(seen: AgentSeen) -> I
 def _but_renewal(lease: object) -> object:
     spec = dict(lease["spec"])  # type: ignore[index]
     return {key: value for key, value in spec.items() if key not in ("renewTime", "leaseDurationSeconds")}
+
+
+@judges("N-LSE-04", reads=agent_lease_trouble)
+def test_renewals_keep_what_others_wrote(seen: AgentSeen) -> Iterator[Violation]:
+    edited = seen.mark("lease edited").at
+    until = seen.mark("lease deleted").at
+    if not wire.since(wire.renewals(seen), edited, until):
+        raise NotExercised("the edited Lease was not renewed", about=seen.node_name)
+    last = seen.lease.state_at(until) or {}
+    for field in ("annotations", "labels"):
+        got = (last.get("metadata") or {}).get(field) or {}
+        if got.get(NOTE) != "kept":
+            yield Violation(want=f"the {field} that somebody added", got=f"{got}", at=until, about=seen.node_name)
+    duration = (last.get("spec") or {}).get("leaseDurationSeconds")
+    if seen.facts.minor >= ASSERTED and duration != seen.timing.node_lease_duration_seconds:
+        want = f"leaseDurationSeconds {seen.timing.node_lease_duration_seconds:g} again"
+        yield Violation(want=want, got=f"{duration}", at=until, about=seen.node_name)
+
+
+@judges("N-LSE-03", reads=agent_deleted)
+def test_a_new_lease_is_owned_by_the_node_of_now(seen: AgentSeen) -> None:
+    seen.needs("has_lease")
+    deleted = seen.mark("lease deleted").at
+    node = seen.node.state_at(deleted)
+    made = next((e.after for e in seen.lease.since(deleted).events if e.before is None and e.after), None)
+    if node is None or made is None:
+        raise NotExercised("the Lease was not created again for another Node", about=seen.node_name)
+    owners = [each.get("uid") for each in made["metadata"].get("ownerReferences") or []]
+    if owners != [node["metadata"]["uid"]]:
+        want = f"one owner, the Node with uid {node['metadata']['uid']}"
+        raise Violation(want=want, got=f"{owners}", at=deleted, about=seen.node_name)
 
 
 @judges("N-LSE-05", reads=agent_start)

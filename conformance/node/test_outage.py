@@ -126,8 +126,10 @@ def test_a_conflict_is_answered_by_reading_again(seen: AgentSeen) -> Iterator[Vi
     tries = wire.bursts(refused, seen.timing.renew_interval / 2)
     if not tries:
         raise NotExercised("no renewal met a conflict", about=seen.node_name)
+    at_once = any(len(burst) > 1 for burst in tries)
     for burst in tries:
-        if not 2 <= len(burst) <= CONFLICTING_PUTS:
+        # A try of one PUT may be the end of one that was held up.
+        if not (1 if at_once else 2) <= len(burst) <= CONFLICTING_PUTS:
             yield Violation(
                 want=f"2 to {CONFLICTING_PUTS} PUTs", got=f"{len(burst)}", at=burst[0].sent, about=seen.node_name
             )

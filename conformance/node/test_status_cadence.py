@@ -99,9 +99,11 @@ def test_a_refused_status_is_tried_five_times_a_tick(seen: AgentSeen) -> Iterato
     ticks = wire.bursts(wire.status_writes(seen, failed=True), frequency / 2)
     if not ticks:
         raise NotExercised("the agent had nothing to write", about=seen.node_name)
+    at_once = any(len(tick) > 1 for tick in ticks)
     for tick in ticks:
+        # A try that stands alone may be one that was held up.
         cut = tick is ticks[-1] and healed - tick[-1].sent < seen.timing.slack
-        if not 2 <= len(tick) <= TRIES and not cut:
+        if not (1 if at_once else 2) <= len(tick) <= TRIES and not cut:
             yield Violation(
                 want=f"2 to {TRIES} tries at once", got=f"{len(tick)}", at=tick[0].sent, about=seen.node_name
             )

@@ -13,6 +13,9 @@ from conformance.judge.conditions import changes, condition, status, turned
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
+DOWN = "container runtime is down"
+BRACKETS = 20
+"""Minor version from which several troubles stand in brackets."""
 WORDS = {
     "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
     "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure"),
@@ -77,6 +80,18 @@ def test_a_node_without_runtime_is_not_ready(seen: AgentSeen) -> None:
             at=change.at,
             about=seen.node_name,
         )
+
+
+@judges("N-CND-04", reads=agent_without_runtime)
+def test_several_troubles_are_listed(seen: AgentSeen) -> Iterator[Violation]:
+    seen.mark("not ready")
+    messages = [str((condition(event.after, "Ready") or {}).get("message")) for event in seen.node.events]
+    several = [each for each in messages if DOWN in each and "PLEG" in each]
+    if not several:
+        raise NotExercised("there was one trouble at a time", about=seen.node_name)
+    for each in several:
+        if seen.facts.minor >= BRACKETS and not (each.startswith("[") and each.endswith("]") and ", " in each):
+            yield Violation(want="[one, another]", got=each, about=seen.node_name)
 
 
 @judges("N-CND-12", reads=agent_start)

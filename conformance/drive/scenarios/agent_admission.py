@@ -24,17 +24,29 @@ BATCH = ("z-oldest", "m-middle", "a-youngest")
 SHARE = 40
 """Percent of the node's CPUs that each of the batch asks for: two fit, three do not."""
 REST = 15
+LARGE = 60
+"""Percent of the node's memory that some containers ask for: one fits, two together do not."""
 CRITICAL = 90
 EXTENDED = 8
 """Minor version from which nodes have extended resources and ephemeral storage."""
 SYSTEMS = 24
 """Minor version from which pods say for which operating system they are."""
+FIELDS = 18
+"""Minor version from which pods select a node by its name, too."""
 TINY = {"cpu": "1m"}
+PORTS: Mapping[str, tuple[int, Mapping[str, str]]] = {
+    "port-two": (PORT, {}),
+    "port-here": (PORT, {"hostIP": "127.0.0.1"}),
+    "port-datagrams": (PORT, {"protocol": "UDP"}),
+    "port-one-address": (PORT + 1, {"hostIP": "127.0.0.2"}),
+    "port-another-address": (PORT + 1, {"hostIP": "127.0.0.3"}),
+}
+"""Host ports by role; the first two are taken when their pods come, the others are free."""
 
 
 def _longest(timing: AgentTiming) -> float:
     starts = 2 * timing.registered().latest + timing.lease_created().latest + timing.ready().latest
-    bound = 7 * timing.pod_running(20).latest + timing.pod_removed(30, 20).latest
+    bound = 12 * timing.pod_running(20).latest + timing.pod_removed(30, 20).latest
     return starts + bound + 6 * timing.apart + timing.status_tick().latest
 
 
@@ -52,6 +64,8 @@ async def agent_admission(stage: AgentStage) -> None:
     await _demands(stage)
     await _room(stage)
     await _taints(stage)
+    await _bind(stage, "unasking", {}, {})
+    await _decided(stage, "unasking")
     await _bind(stage, "critical", {"priorityClassName": "system-node-critical"}, {"cpu": _cpu(stage, CRITICAL)})
     await _decided(stage, "critical")
     stage.mark("all asked", node=stage.node)
@@ -92,21 +106,52 @@ async def _demands(stage: AgentStage) -> None:
         demands["unknown-widget"] = {UNKNOWN: "1"}
     for role, requests in demands.items():
         await _bind(stage, role, {}, requests)
+    shapes = _shapes(stage, known)
+    for role, spec in shapes.items():
+        await stage.pod(role, spec)
     selections: dict[str, dict[str, Any]] = {
         "elsewhere": {"nodeSelector": {POOL: "c"}},
         "unrelated": {"affinity": {"nodeAffinity": _required(POOL, "c")}},
+        "half-related": {"affinity": {"nodeAffinity": _required(POOL, "b")}, "nodeSelector": {POOL: "c"}},
         "windows-label": {"nodeSelector": {"kubernetes.io/os": "windows"}},
     }
+    if stage.facts.minor >= FIELDS:
+        selections["named-otherwise"] = {"affinity": {"nodeAffinity": _named(stage.naming.name("elsewhere"))}}
     if stage.facts.minor >= SYSTEMS:
         selections["windows"] = {"os": {"name": "windows"}}
     for role, spec in selections.items():
         await _bind(stage, role, spec, TINY)
     await _bind(stage, "port-one", {}, TINY, port=PORT)
     await _decided(stage, "port-one")
-    await _bind(stage, "port-two", {}, TINY, port=PORT)
+    for role, (number, more) in PORTS.items():
+        port = {"containerPort": number, "hostPort": number, **more}
+        await stage.pod(role, {"containers": [pause("c1", requests=TINY, ports=[port])]})
+        await _decided(stage, role)
     await _bind(stage, "fits", {}, {"cpu": _cpu(stage, REST)})
-    await _decided(stage, *demands, *selections, "port-two", "fits")
+    await _decided(stage, *demands, *shapes, *selections, "fits")
     stage.mark("demands decided")
+
+
+def _shapes(stage: AgentStage, known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Pods that ask by several containers, by containers that run one after the other, and by limits."""
+    memory = int(amount(known.get("memory")) or 0)
+    most = {"memory": str(memory * LARGE // 100)}
+    found: dict[str, dict[str, Any]] = {
+        "giant-sum": {"containers": [pause(name, requests=most) for name in ("c1", "c2")]},
+        "giant-init": {
+            "initContainers": [pause("first", requests={"memory": _more(known, "memory")})],
+            "containers": [pause("c1", requests=TINY)],
+        },
+        "large-limit": {
+            "containers": [pause("c1", resources={"requests": TINY, "limits": {"cpu": _cpu(stage, 2 * 100)}})]
+        },
+    }
+    if stage.can("runs_containers"):
+        found["one-by-one"] = {
+            "initContainers": [shell("exit 0", "first", resources={"requests": most})],
+            "containers": [pause("c1", requests=most)],
+        }
+    return found
 
 
 async def _room(stage: AgentStage) -> None:
@@ -160,6 +205,11 @@ def _cpu(stage: AgentStage, percent: int) -> str:
 
 def _more(known: Mapping[str, Any], resource: str) -> str:
     return str(int(amount(known.get(resource)) or 0) + 2**30)
+
+
+def _named(name: str) -> dict[str, Any]:
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
 
 
 def _required(key: str, value: str) -> dict[str, Any]:

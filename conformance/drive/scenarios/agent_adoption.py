@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.agent_timing import AgentTiming
+from conformance.client import STRATEGIC
 from conformance.drive.agent import AgentStage
 from conformance.kinds import LEASE, NODE
 from conformance.scenario import agent_scenario
@@ -22,6 +23,7 @@ EDIT = {
             OPERATOR: "was-here",
             "kubernetes.io/os": "plan9",
             "kubernetes.io/hostname": "moved",
+            "beta.kubernetes.io/arch": "z80",
         },
         "annotations": {OPERATOR: "was-here"},
     },
@@ -30,6 +32,9 @@ EDIT = {
         "taints": [{"key": OPERATOR, "effect": "NoSchedule"}],
     },
 }
+
+WEATHER = {"type": "ConformanceWeather", "status": "True", "reason": "Sunny", "message": "No clouds."}
+"""A condition of somebody else's."""
 
 
 def _longest(timing: AgentTiming) -> float:
@@ -56,6 +61,8 @@ async def agent_adoption(stage: AgentStage) -> None:
     await stage.hold(_quiet(timing))
     amounts = {"status": {"capacity": RESOURCES, "allocatable": RESOURCES}}
     await stage.patch(NODE, stage.node_name, amounts, subresource="status")
+    weather = {"status": {"conditions": [WEATHER]}}
+    await stage.patch(NODE, stage.node_name, weather, subresource="status", content_type=STRATEGIC)
     await stage.patch(NODE, stage.node_name, EDIT)
     await stage.until(lambda: (stage.node or {})["spec"].get("unschedulable"), within=timing.slack)
     stage.mark("operator edited")

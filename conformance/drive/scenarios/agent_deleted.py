@@ -15,7 +15,7 @@ ABSENT = 6
 
 def _longest(timing: AgentTiming) -> float:
     begin = timing.registered().latest + timing.lease_created().latest + timing.ready().latest
-    return begin + timing.registered().latest + (ABSENT + 3) * timing.status_tick().latest
+    return begin + timing.registered().latest + (ABSENT + 3) * timing.status_tick().latest + timing.renewal().latest
 
 
 @agent_scenario(watches=(NODE, LEASE), abilities=("registers_itself",), longest=_longest)
@@ -33,6 +33,7 @@ async def agent_deleted(stage: AgentStage) -> None:
         await bare_node(stage)
         await stage.until(stage.is_ready, within=timing.status_tick().latest)
         await stage.hold(timing.slack)
+        await _lease_again(stage)
         await _delete(stage)
     await stage.stop()
     await stage.restart()
@@ -59,6 +60,15 @@ async def bare_node(stage: AgentStage) -> None:
     """Creates the agent's Node with nothing in it. Marks `node created bare`."""
     stage.mark("node created bare")
     await stage.create(NODE, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": stage.node_name}})
+
+
+async def _lease_again(stage: AgentStage) -> None:
+    """Deletes the Lease, which the node that was there before owned, as the garbage collector would."""
+    if stage.can("has_lease") and stage.lease is not None:
+        stage.mark("lease deleted")
+        await stage.delete(LEASE, stage.node_name)
+        await stage.until(lambda: stage.lease is None, within=stage.timing.slack)
+        await stage.until(lambda: stage.lease, within=stage.timing.renewal().latest)
 
 
 async def _delete(stage: AgentStage) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.agent_timing import AgentTiming
 from conformance.drive.agent import AgentStage
-from conformance.drive.containers import pause
+from conformance.drive.containers import STUBBORN, pause, shell
 from conformance.judge.agent_pods import TERMINAL
 from conformance.judge.conditions import status
 from conformance.kinds import EVENT, LEASE, NODE, POD, PRIORITY_CLASS
@@ -44,6 +44,8 @@ SHORT_OF_DISK: Mapping[str, Mapping[str, Any]] = {
     "disk-critical": SYSTEM,
 }
 MIB = 2**20
+HELD = "greediest"
+"""The pod among those below that does not end when it is told to; it is evicted first."""
 HOGS: Mapping[str, tuple[int, int, str]] = {
     "modest": (512 * MIB, 256 * MIB, ""),
     "besteffort-hog": (0, 8 * MIB, ""),
@@ -128,9 +130,10 @@ async def _evicted(stage: AgentStage) -> None:
 
 
 async def _bind(stage: AgentStage, role: str, extra: Mapping[str, Any]) -> None:
+    alive = shell(STUBBORN, "c1") if role == HELD else pause("c1")
     spec = {name: value for name, value in extra.items() if name != "resources"}
     resources = {"resources": extra["resources"]} if "resources" in extra else {}
-    await stage.pod(role, {"containers": [pause("c1", **resources)], **spec})
+    await stage.pod(role, {"containers": [{**alive, **resources}], **spec})
 
 
 async def _decided(stage: AgentStage, roles: Iterable[str]) -> None:

@@ -24,6 +24,7 @@ FLAGS = {
     "max-pods": PODS,
     "kube-reserved": ",".join(f"{name}={value}" for name, value in KUBE.items()),
     "system-reserved": ",".join(f"{name}={value}" for name, value in SYSTEM.items()),
+    "pods-per-core": "1000",
     "eviction-hard": f"memory.available<{MEMORY_KEPT},nodefs.available<{STORAGE_KEPT}%,imagefs.available<4%",
     "eviction-soft": "memory.available<128Mi",
     "eviction-soft-grace-period": "memory.available=10h",

@@ -40,7 +40,9 @@ async def agent_foreign_edits(stage: AgentStage) -> None:
     await _edit(stage, "addresses edited", {"status": {"addresses": ADDRESSES}})
     await _edit(stage, "label edited", {"metadata": {"labels": {LABEL: "plan9"}}}, part="")
     cidr = "198.51.100.0/24"
-    await _edit(stage, "podCIDR given", {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}, part="")
+    if not (stage.node or {}).get("spec", {}).get("podCIDR"):
+        # Once given, the master lets nobody change it.
+        await _edit(stage, "podCIDR given", {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}, part="")
     stage.mark("edits over", addresses=before.get("addresses"))
     await stage.hold(stage.timing.status_tick().latest)
 

@@ -18,11 +18,17 @@ IMAGES = 2
 OFTEN = 4
 """How often the node looks at its own status, in seconds, where a file or a flag says so."""
 PERIODS = 6
+PODS_PER_CORE, MAX_PODS = 1, 110
+"""Pods by core, and at most where nothing else is said."""
 FOREIGN_ADDRESS, CLOUD, NO_EVICTION, TOO_MUCH = "foreign address", "cloud", "no eviction", "too much reserved"
 FORBIDDEN, BY_FILE, BY_FLAG = "forbidden", "often by file", "often by flag"
 FLAGS: Mapping[str, Mapping[str, str]] = {
     FOREIGN_ADDRESS: {"node-ip": FOREIGN},
-    NO_EVICTION: {"experimental-allocatable-ignore-eviction": "true", "node-status-max-images": f"{IMAGES}"},
+    NO_EVICTION: {
+        "experimental-allocatable-ignore-eviction": "true",
+        "node-status-max-images": f"{IMAGES}",
+        "pods-per-core": f"{PODS_PER_CORE}",
+    },
     TOO_MUCH: {"kube-reserved": "memory=10000Gi"},
 }
 
@@ -130,6 +136,6 @@ async def agent_withheld(stage: AgentStage) -> None:
     await stage.until(lambda: stage.node, within=timing.registered().latest)
     await stage.hold(timing.status_tick().latest)
     stage.mark("withheld", node=stage.node)
-    await stage.driver.withhold(WITHHELD, on=False)
     stage.mark("known")
+    await stage.driver.withhold(WITHHELD, on=False)
     await stage.until(stage.is_ready, within=timing.ready().latest)

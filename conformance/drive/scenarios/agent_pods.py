@@ -27,13 +27,19 @@ BOUND: dict[str, dict[str, Any]] = {
     "meddled": {"containers": [pause("c1")]},
     "host": {"containers": [pause("c1")], "hostNetwork": True},
 }
+DYING = ("dying", "dying-giant")
 RUNNING = tuple(role for role in BOUND if role != "initialized")
 MEDDLED = {"phase": "Pending", "podIP": "203.0.113.9", "containerStatuses": []}
 
 
 def _longest(timing: AgentTiming) -> float:
     begin = timing.registered().latest + timing.lease_created().latest + timing.ready().latest
-    pods = timing.pod_running(len(BOUND)).latest + timing.pod_acknowledged().latest + timing.pod_repaired().latest
+    pods = (
+        timing.pod_removed(pods=len(DYING)).latest
+        + timing.pod_running(len(BOUND)).latest
+        + timing.pod_acknowledged().latest
+        + timing.pod_repaired().latest
+    )
     return begin + pods + timing.pod_idle() + timing.slack
 
 
@@ -45,6 +51,8 @@ async def agent_pods(stage: AgentStage) -> None:
     await stage.start()
     if not await stage.settled():
         return
+    # They take room until they are gone.
+    await stage.until(lambda: not any(map(stage.pod_state, DYING)), within=timing.pod_removed(pods=len(DYING)).latest)
     stage.mark("pods bound")
     for role, spec in BOUND.items():
         await stage.pod(role, spec)
@@ -70,7 +78,7 @@ async def _await_the_agent(stage: AgentStage) -> None:
     await stage.pod("dying", {"containers": [pause()]})
     await stage.pod("dying-giant", {"containers": [pause(requests=HUGE)]})
     await stage.pod("stray", {"containers": [pause()], "nodeName": stage.naming.name("elsewhere")})
-    for role in ("dying", "dying-giant"):
+    for role in DYING:
         await stage.delete_pod(role)
 
 

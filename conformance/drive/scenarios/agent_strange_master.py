@@ -29,7 +29,7 @@ def _longest(timing: AgentTiming) -> float:
 
 @agent_scenario(watches=(NODE, LEASE, POD), longest=_longest)
 async def agent_strange_master(stage: AgentStage) -> None:
-    """Unknown fields in answers, Events that hang and fail, missing resources, requests put off, stale and slow reads."""
+    """Unknown fields, Events that hang and fail, missing resources, requests that are put off, stale and slow reads."""
     timing = stage.timing
     heal = stage.disturb(Disturbance("hang", "POST", EVENTS, seconds=timing.renewal().latest))
     stage.disturb(Disturbance("status", "GET", "/apis/(storage.k8s.io/.*/csidrivers|node.k8s.io)", status=404))

@@ -1,0 +1,208 @@
+"""Small slips of an agent in what it says of its node, in its Lease and in what it takes: a field, a time, a sum."""
+
+from __future__ import annotations
+
+from refimpl.kubelet import (
+    addresses,
+    admission,
+    capacity,
+    conditions,
+    eviction,
+    lease,
+    nodestatus,
+    predicates,
+    preemption,
+    registration,
+)
+from refimpl.kubelet import resources as asked
+from refimpl.kubelet.lease import LeaseController
+from tests.faults.harness import Fault, replaced
+
+_adopted = registration.adopted
+_matches_node = predicates.matches_node
+_node_addresses = addresses.node_addresses
+_initial_node = nodestatus.initial_node
+_out_of = admission.out_of
+_owner_uid = LeaseController._owner_uid
+_pod_requests = asked.pod_requests
+_renewed = lease.renewed
+_term_matches = predicates._term_matches
+_update = conditions.update
+
+
+def _with_own_conditions(initial, existing, era):
+    node = _adopted(initial, existing, era)
+    own = {each["type"] for each in initial["status"]["conditions"]}
+    status = dict(node.get("status") or {})
+    status["conditions"] = [each for each in status.get("conditions") or () if each["type"] in own]
+    return {**node, "status": status}
+
+
+def _turned_long_ago(identity, view, now):
+    node, events = _initial_node(identity, view, now)
+    for each in node["status"]["conditions"]:
+        each["lastTransitionTime"] = "1970-01-01T00:00:00Z"
+    return node, events
+
+
+def _with_pod_cidrs(identity, view, now):
+    node, events = _initial_node(identity, view, now)
+    node["spec"]["podCIDRs"] = ["10.0.0.0/24"]
+    node["spec"]["podCIDR"] = "10.0.0.0/24"
+    return node, events
+
+
+def _at_the_last_heartbeat(old, *, turned, now):
+    return str((old.get("lastHeartbeatTime") if turned else old.get("lastTransitionTime")) or now)
+
+
+def _all_together(known, findings, now):
+    new, events = _update(known, findings, now)
+    if events and known:
+        new = [{**each, "lastTransitionTime": now} for each in new]
+    return new, events
+
+
+def _without_notes(old, duration, now):
+    new = _renewed(old, duration, now)
+    kept = {key: value for key, value in new["metadata"].items() if key not in ("annotations", "labels")}
+    return {**new, "metadata": kept}
+
+
+def _with_the_old_duration(old, duration, now):
+    return {**old, "spec": {**old["spec"], "renewTime": now}}
+
+
+async def _of_the_first_node(self):
+    if not hasattr(self, "first_uid"):
+        self.first_uid = await _owner_uid(self)
+    return self.first_uid
+
+
+def _by_core_alone(config, cpus):
+    return cpus * config.pods_per_core if config.pods_per_core else config.max_pods
+
+
+def _named_in_capitals(config, host):
+    found = _node_addresses(config, host)
+    return [{**each, "address": each["address"].upper()} if each["type"] == "Hostname" else each for each in found]
+
+
+def _of(change):
+    def requests(pod):
+        return _pod_requests({**pod, "spec": change(pod["spec"])})
+
+    return requests
+
+
+def _by_limits(spec):
+    listed = []
+    for each in spec["containers"]:
+        given = each.get("resources") or {}
+        wanted = {**(given.get("requests") or {}), **(given.get("limits") or {})}
+        listed.append({**each, "resources": {"requests": wanted}})
+    return {**spec, "containers": listed}
+
+
+def _unused(short):
+    message = _out_of(short)
+    return admission.Rejection(message.reason, message.message.replace("used: ", "used: 7"), message.shortages)
+
+
+def _by_affinity_alone(pod, node):
+    spec = pod["spec"]
+    if spec.get("affinity"):
+        spec = {key: value for key, value in spec.items() if key != "nodeSelector"}
+    return _matches_node({**pod, "spec": spec}, node)
+
+
+def _labels_alone(term, labels, fields):
+    wanted = term.get("matchExpressions") or [{"key": "kubernetes.io/hostname", "operator": "Exists"}]
+    return _term_matches({"matchExpressions": wanted}, labels, fields)
+
+
+def _everybody(pod, others, short):
+    return [other for other in others if preemption.may_preempt(pod, other)]
+
+
+FAULTS = [
+    Fault(
+        "conditions of others end with the agent",
+        ("N-CND-08",),
+        replaced(registration, "adopted", _with_own_conditions),
+    ),
+    Fault(
+        "of the labels the hostname alone is restored",
+        ("N-REG-07",),
+        replaced(registration, "DEFAULT_LABELS", ("kubernetes.io/hostname",)),
+    ),
+    Fault("new conditions turned long ago", ("N-CND-06",), replaced(nodestatus, "initial_node", _turned_long_ago)),
+    Fault("the first Node has a podCIDR", ("N-ID-10",), replaced(nodestatus, "initial_node", _with_pod_cidrs)),
+    Fault(
+        "a condition turned when it was last well",
+        ("N-CND-06",),
+        replaced(conditions, "transition_time", _at_the_last_heartbeat),
+    ),
+    Fault("all conditions turn together", ("N-CND-05",), replaced(conditions, "update", _all_together)),
+    Fault(
+        "troubles are told without brackets",
+        ("N-CND-04",),
+        replaced(conditions, "aggregate", lambda errors, era: "; ".join(errors)),
+    ),
+    Fault("a renewal removes the notes of others", ("N-LSE-04",), replaced(lease, "renewed", _without_notes)),
+    Fault("a renewal keeps another duration", ("N-LSE-04",), replaced(lease, "renewed", _with_the_old_duration)),
+    Fault(
+        "the lease is the first node's for ever",
+        ("N-LSE-03",),
+        replaced(LeaseController, "_owner_uid", _of_the_first_node),
+    ),
+    Fault("pods by core know no bound", ("N-CAP-03",), replaced(capacity, "pod_limit", _by_core_alone)),
+    Fault(
+        "pods are not limited by core",
+        ("N-CAP-03",),
+        replaced(capacity, "pod_limit", lambda config, _: config.max_pods),
+    ),
+    Fault("the hostname is in capitals", ("N-ID-07",), replaced(addresses, "node_addresses", _named_in_capitals)),
+    Fault(
+        "the first container alone is counted",
+        ("N-ADM-02",),
+        replaced(asked, "pod_requests", _of(lambda spec: {**spec, "containers": spec["containers"][:1]})),
+    ),
+    Fault(
+        "init containers are not counted",
+        ("N-ADM-02",),
+        replaced(asked, "pod_requests", _of(lambda spec: {**spec, "initContainers": []})),
+    ),
+    Fault(
+        "init containers are counted beside the others",
+        ("N-ADM-02",),
+        replaced(
+            asked,
+            "pod_requests",
+            _of(lambda spec: {**spec, "containers": [*spec["containers"], *(spec.get("initContainers") or ())]}),
+        ),
+    ),
+    Fault("limits are counted", ("N-ADM-02",), replaced(asked, "pod_requests", _of(_by_limits))),
+    Fault("a refusal tells a wrong sum", ("N-ADM-02",), replaced(admission, "out_of", _unused)),
+    Fault(
+        "affinity makes up for the selector", ("N-ADM-06",), replaced(predicates, "matches_node", _by_affinity_alone)
+    ),
+    Fault("fields of a node are not looked at", ("N-ADM-06",), replaced(predicates, "_term_matches", _labels_alone)),
+    Fault(
+        "a port is taken for all protocols",
+        ("N-ADM-07",),
+        replaced(predicates, "_same_port", lambda one, other: one[2] == other[2]),
+    ),
+    Fault(
+        "a port is taken at all addresses",
+        ("N-ADM-07",),
+        replaced(predicates, "_same_port", lambda one, other: one[1:] == other[1:]),
+    ),
+    Fault(
+        "a port at all addresses is free at each",
+        ("N-ADM-07",),
+        replaced(predicates, "_same_port", lambda one, other: one == other),
+    ),
+    Fault("a critical pod pushes everybody out", ("N-ADM-11",), replaced(preemption, "victims", _everybody)),
+    Fault("evicted pods get a minute", ("N-POD-16",), replaced(eviction, "grace_period", lambda *_: 60)),
+]

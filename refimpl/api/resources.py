@@ -216,7 +216,9 @@ VOLUMEATTACHMENTS = _cluster("storage.k8s.io", "v1", "VolumeAttachment", "volume
 TABLE: Final[tuple[Resource, ...]] = tuple(row for row in list(globals().values()) if isinstance(row, Resource))
 """Every row, in the order above: core first, then the groups as listed."""
 
-OLDER: Final[tuple[Resource, ...]] = (attrs.evolve(PODDISRUPTIONBUDGETS, version="v1beta1"),)
+OLDER_PODDISRUPTIONBUDGETS = attrs.evolve(PODDISRUPTIONBUDGETS, version="v1beta1")
+OLDER_ENDPOINTSLICES = attrs.evolve(ENDPOINTSLICES, version="v1beta1")
+OLDER: Final[tuple[Resource, ...]] = (OLDER_PODDISRUPTIONBUDGETS, OLDER_ENDPOINTSLICES)
 """Versions that release 1.36 serves no more and components of older releases ask for; served where that is chosen."""
 
 _BY_PATH: Final = {(row.group, row.version, row.plural): row for row in (*TABLE, *OLDER)}

@@ -15,6 +15,8 @@ from typing import Any, Final, Literal
 import attrs
 import msgspec
 
+from refimpl.api import oldertypes
+
 ScalarCode = Literal["s", "i", "l", "f", "b", "y", "t", "T", "q", "x", "*"]
 GroupVersionKind = tuple[str, str, str]
 
@@ -197,15 +199,16 @@ class Schema:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.release: str = document["release"]
-        self._raw: Mapping[str, Any] = document["types"]
+        self._names = sorted(document["types"])
+        self._raw: Mapping[str, Any] = document["types"] | oldertypes.types(document["types"])
         self._structs: dict[str, Struct] = {}
         self._kinds = {
             (group, version, kind): name for name, raw in self._raw.items() for group, version, kind in raw.get("g", ())
         }
 
     def names(self) -> list[str]:
-        """Full names of all types, sorted."""
-        return sorted(self._raw)
+        """Full names of all types of the release, sorted."""
+        return list(self._names)
 
     def struct(self, name: str) -> Struct:
         """The type of a full name.

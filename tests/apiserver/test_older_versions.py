@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from refimpl.api.resources import OLDER, PODDISRUPTIONBUDGETS
+from refimpl.api import protobuf
+from refimpl.api.resources import (
+    ENDPOINTSLICES,
+    OLDER_ENDPOINTSLICES,
+    OLDER_PODDISRUPTIONBUDGETS,
+    PODDISRUPTIONBUDGETS,
+)
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
 from refimpl.client.client import Client
@@ -12,7 +18,7 @@ from refimpl.client.transport import DirectTransport
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
 
-(OLD,) = OLDER
+OLD = OLDER_PODDISRUPTIONBUDGETS
 BUDGET = {
     "metadata": {"name": "b", "namespace": "default"},
     "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}},
@@ -62,3 +68,41 @@ async def test_an_older_version_is_a_view_of_the_same_objects():
 def test_what_cannot_be_chosen_is_named(entry: str):
     with pytest.raises(ValueError, match=r"there is policy/v1beta1=true"):
         Settings(runtime_config=(entry,)).older_rows()
+
+
+SLICE = {
+    "metadata": {"name": "s", "namespace": "default"},
+    "addressType": "IPv4",
+    "endpoints": [
+        {
+            "addresses": ["10.0.0.1"],
+            "conditions": {},
+            "nodeName": "n",
+            "topology": {"kubernetes.io/hostname": "n", "topology.kubernetes.io/zone": "z", "rack": "r"},
+        }
+    ],
+}
+
+
+async def test_node_and_zone_of_an_endpoint_are_in_its_older_topology():
+    ours = await client("discovery.k8s.io/v1beta1=true")
+    old = await ours.create(OLDER_ENDPOINTSLICES, SLICE)
+    assert (old["apiVersion"], old["endpoints"]) == ("discovery.k8s.io/v1beta1", SLICE["endpoints"])
+    new = await ours.get(ENDPOINTSLICES, "s", namespace="default")
+    assert new["endpoints"] == [
+        {
+            "addresses": ["10.0.0.1"],
+            "conditions": {},
+            "nodeName": "n",
+            "zone": "z",
+            "deprecatedTopology": {"rack": "r"},
+        }
+    ]
+    assert (await ours.get(OLDER_ENDPOINTSLICES, "s", namespace="default"))["endpoints"] == SLICE["endpoints"]
+    assert (await ours.list(OLDER_ENDPOINTSLICES))["items"][0]["endpoints"] == SLICE["endpoints"]
+
+
+def test_an_older_slice_has_a_binary_form():
+    slice_ = {**SLICE, "apiVersion": "discovery.k8s.io/v1beta1", "kind": "EndpointSlice"}
+    packed = protobuf.encode(slice_)
+    assert protobuf.decode(packed)["endpoints"] == SLICE["endpoints"]

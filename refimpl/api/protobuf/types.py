@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from refimpl.api import schema
+from refimpl.api import oldertypes, schema
 from refimpl.api.schema import Field, Struct
 
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -77,7 +77,7 @@ class Place:
 def _numbers() -> Mapping[str, Mapping[str, str]]:
     packed = files("refimpl.api").joinpath("data/protobuf-1.36.json.gz").read_bytes()
     found: Mapping[str, Mapping[str, str]] = msgspec.json.decode(gzip.decompress(packed))["types"]
-    return found
+    return {**found, **oldertypes.numbers(found)}
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.resources import ENDPOINTSLICES, Resource
 from refimpl.apiserver.kinds import addresses, causes, numbers, printing
 from refimpl.apiserver.kinds.kind import Kind
 from refimpl.apiserver.kinds.podspec.containers import PROTOCOLS
@@ -20,6 +21,8 @@ DEPRECATION: Final = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io
 MAX_ENDPOINTS: Final = 1000
 MAX_ADDRESSES: Final = 100
 MAX_PORTS: Final = 20000
+HOST: Final = "kubernetes.io/hostname"
+ZONE: Final = "topology.kubernetes.io/zone"
 ADDRESS_TYPES: Final = ("FQDN", "IPv4", "IPv6")
 
 
@@ -158,6 +161,44 @@ class EndpointSlices(Kind):
         """A change of the address type makes the other rules meaningless."""
         fixed = self.change_causes(old, new)
         yield from (fixed or self.validate(ctx, new))
+
+
+class OlderEndpointSlices(EndpointSlices):
+    """Behaviour of discovery.k8s.io/v1beta1 EndpointSlice, where node and zone are in a map of topology."""
+
+    stored_as: ClassVar[Resource | None] = ENDPOINTSLICES
+
+    def to_stored(self, obj: Object) -> Object:
+        """See `Strategy`."""
+        made = [_with_fields(endpoint) for endpoint in obj.get("endpoints") or []]
+        return {**obj, "apiVersion": ENDPOINTSLICES.api_version, "endpoints": made}
+
+    def from_stored(self, obj: Object) -> Object:
+        """See `Strategy`."""
+        made = [_with_topology(endpoint) for endpoint in obj.get("endpoints") or []]
+        return {**obj, "endpoints": made}
+
+
+def _with_fields(endpoint: Object) -> Object:
+    """An endpoint with its zone in a field, and its host only once."""
+    topology = dict(endpoint.get("topology") or {})
+    made = {key: value for key, value in endpoint.items() if key != "topology"}
+    if ZONE in topology:
+        made["zone"] = topology.pop(ZONE)
+    if HOST in topology and topology[HOST] == made.get("nodeName"):
+        del topology[HOST]
+    return {**made, "deprecatedTopology": topology} if topology else made
+
+
+def _with_topology(endpoint: Object) -> Object:
+    """An endpoint with its zone and its host in the topology."""
+    topology = dict(endpoint.get("deprecatedTopology") or {})
+    if endpoint.get("zone") is not None:
+        topology[ZONE] = endpoint["zone"]
+    if endpoint.get("nodeName") is not None and not topology.get(HOST):
+        topology[HOST] = endpoint["nodeName"]
+    made = {key: value for key, value in endpoint.items() if key not in {"deprecatedTopology", "zone"}}
+    return {**made, "topology": topology} if topology else made
 
 
 def _endpoint_causes(endpoint: Object, kind: str, path: str) -> Iterable[Cause]:

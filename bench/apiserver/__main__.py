@@ -16,17 +16,18 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.apiserver import fanout, lists, memory, requests, servers
+from bench.apiserver import fanout, lists, memory, requests, servers, wrk
 from bench.apiserver.measure import Benchmark, Sample, Server, in_turn, report
 from bench.apiserver.objects import empty
 from bench.apiserver.servers import Launched
 from bench.wire import Target
 from refimpl.clock import run
 
+LOAD = wrk if wrk.is_there() else requests
 BENCHMARKS = (
-    Benchmark("leases", "renewals/s", requests.leases, goal=5),
-    Benchmark("patches", "patches/s", requests.patches, goal=4),
-    Benchmark("gets", "reads/s", requests.gets, goal=3),
+    Benchmark("leases", "renewals/s", LOAD.leases, goal=5),
+    Benchmark("patches", "patches/s", LOAD.patches, goal=4),
+    Benchmark("gets", "reads/s", LOAD.gets, goal=3),
     Benchmark("fanout", "deliveries/s", fanout.fanout, goal=3),
     Benchmark("list", "lists/s", lists.whole, goal=3),
     Benchmark("pages", "lists/s", lists.pages, goal=3),

@@ -92,9 +92,9 @@ class Watch:
         """Whether the time is not over yet."""
         return time.perf_counter() < self._end
 
-    def sample(self, **notes: float) -> Sample:
-        """The rate until now."""
-        taken = time.perf_counter() - self._began
+    def sample(self, seconds: float = 0.0, **notes: float) -> Sample:
+        """The rate until now, or over so many seconds of that time."""
+        taken = seconds or time.perf_counter() - self._began
         cpu = (self._server.cpu() - self._cpu) / max(self.count, 1) * 1000
         return Sample(self.count / taken, cpu, notes)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 LANES = 32
 """Connections that fill and empty a server."""
 
+_COUNTER = count(int(time.time()) % 100_000_000)  # noqa: TID251 - every write must change something, over all runs
 _REVISION = re.compile(rb'"resourceVersion":\s*"(\d+)"')
 Object = dict[str, Any]
 
@@ -120,9 +123,14 @@ def encode(obj: Object) -> bytes:
     return msgspec.json.encode(obj)
 
 
-def micro_time(count: int) -> str:
-    """A `MicroTime` that no other count has."""
-    return datetime.fromtimestamp(1_800_000_000 + count / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def unique() -> int:
+    """A number that was not given before."""
+    return next(_COUNTER)
+
+
+def micro_time(number: int) -> str:
+    """A `MicroTime` that no other number has."""
+    return datetime.fromtimestamp(1_800_000_000 + number / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def revision_of(answer: Answer) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from itertools import count
 
 from bench.apiserver.measure import Sample, Server, Watch
 from bench.apiserver.objects import (
@@ -19,12 +18,11 @@ from bench.apiserver.objects import (
     node_name,
     revision_of,
     status_patch,
+    unique,
 )
 from bench.wire import Connection
 
 CONNECTIONS = 32
-_COUNTER = count(int(time.time()) % 100_000_000)  # noqa: TID251 - every write must change something, over all runs
-
 Step = Callable[[Connection], Awaitable[None]]
 
 
@@ -60,12 +58,12 @@ async def leases(server: Server, duration: float) -> Sample:
         path = f"{LEASES}/{node_name(number)}"
         answer = await connection.request("GET", path)
         if answer.status == 404:
-            answer = await connection.request("POST", LEASES, lease(number, micro_time(next(_COUNTER))))
+            answer = await connection.request("POST", LEASES, lease(number, micro_time(unique())))
         revision = revision_of(answer)
 
         async def step(connection: Connection) -> None:
             nonlocal revision
-            body = lease(number, micro_time(next(_COUNTER)), revision)
+            body = lease(number, micro_time(unique()), revision)
             revision = revision_of(await connection.request("PUT", path, body))
 
         return step
@@ -81,7 +79,7 @@ async def patches(server: Server, duration: float) -> Sample:
         path = f"{NODES}/{node_name(number)}/status"
 
         async def step(connection: Connection) -> None:
-            body = status_patch(micro_time(next(_COUNTER) * 1000)[:19] + "Z", f"beat {next(_COUNTER)}")
+            body = status_patch(micro_time(unique() * 1000)[:19] + "Z", f"beat {unique()}")
             checked(await connection.request("PATCH", path, body, STRATEGIC))
 
         return step

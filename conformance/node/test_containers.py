@@ -19,7 +19,7 @@ from conformance.judge import agent_events, pod_lives
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_admission import outcome
-from conformance.judge.conditions import status, turned
+from conformance.judge.conditions import condition, status, turned
 from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
@@ -30,6 +30,7 @@ ENDS: Mapping[str, str] = {
     "ok-onfailure": "Succeeded",
     "init-bad": "Failed",
 }
+CONTAINERS_READY = 11
 DEADLINE_WORDS = ("Failed", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 
@@ -190,6 +191,22 @@ def test_readiness_follows_its_probe(seen: AgentSeen) -> Iterator[Violation]:
             yield Violation(want="Ready as its container is", got=got, at=event.at, about=about)
     if any(pods.phase(e.after) != "Running" for e in seen.pod("ready").since(ready.at).events):
         yield Violation(want="Running all the time", got="another phase", about=about)
+
+
+@judges("N-POD-11", reads=agent_containers)
+def test_a_pod_is_ready_when_all_its_containers_are(seen: AgentSeen) -> Iterator[Violation]:
+    at, about = seen.mark("lives over").at, seen.naming.name("half-ready")
+    state = seen.pod("half-ready").state_at(at)
+    if not all(pods.is_running(pods.container(state, name)) for name in ("fine", "never")):
+        raise NotExercised("the pod did not run", about=about)
+    ready = [pods.container(state, name).get("ready") for name in ("fine", "never")]
+    if ready != [True, False]:
+        yield Violation(want="one container ready, the other not", got=f"{ready}", at=at, about=about)
+    for kind in ("Ready", "ContainersReady") if seen.facts.minor >= CONTAINERS_READY else ("Ready",):
+        found = condition(state, kind) or {}
+        want = ("False", "ContainersNotReady", "containers with unready status: [never]")
+        if tuple(found.get(field) for field in ("status", "reason", "message")) != want:
+            yield Violation(want=f"{kind} {want}", got=f"{dict(found)}", at=at, about=about)
 
 
 @judges("N-POD-11", reads=agent_containers)

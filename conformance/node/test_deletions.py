@@ -27,6 +27,7 @@ from conformance.verdict import NotExercised, Violation
 
 KILLED: Mapping[str, int] = {"stubborn": 5, "hurried": 1, "hooked": 10, "by-its-spec": SPEC_GRACE}
 """Pods that do not end by themselves, and what they get."""
+BY_KILL = 137
 BEFORE = "before the absence"
 GOING = (*(role for role in GRACES if role != "held"), LEFT)
 
@@ -97,6 +98,21 @@ def _ended(seen: AgentSeen, role: str) -> float | None:
         if event.after is None or (listed and all(map(pods.terminated, listed))):
             return event.at
     return None
+
+
+@judges("N-POD-08", reads=agent_deletions)
+def test_a_killed_container_is_told_to_have_been(seen: AgentSeen) -> None:
+    seen.needs("runs_containers")
+    _deleted(seen, "stubborn")
+    gone, about = _went(seen, "stubborn"), seen.naming.name("stubborn")
+    ends = [pods.terminated(each) for each in pods.containers(gone.before if gone else None)]
+    if gone is None or not ends or None in ends:
+        raise NotExercised("its end was not told", about=about)
+    codes = [(end or {}).get("exitCode") for end in ends]
+    if codes != [BY_KILL]:
+        raise Violation(
+            want=f"exit code {BY_KILL}: 128 and the signal's number", got=f"{codes}", at=gone.at, about=about
+        )
 
 
 @judges("N-DEL-03", reads=agent_deletions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_evicting import HOGS, ORDER, agent_evicting
+from conformance.drive.scenarios.agent_evicting import HOGS, ORDER, SHORT_OF_DISK, SHORT_OF_MEMORY, agent_evicting
 from conformance.judge import agent_pods as pods
 from conformance.judge import pod_lives
 from conformance.judge.agent import AgentSeen
@@ -73,6 +73,19 @@ def test_the_least_deserving_pod_is_evicted_first(seen: AgentSeen) -> Iterator[V
         if after - before < seen.timing.eviction_round():
             want = "one pod a round, then another look"
             yield Violation(want=want, got=f"the next one {after - before:.2f} s later", at=after, about=seen.node_name)
+
+
+@judges("N-POD-16", reads=agent_evicting)
+def test_a_soft_threshold_evicts_nobody_before_its_grace_is_over(seen: AgentSeen) -> Iterator[Violation]:
+    begin, end = seen.mark("memory scarce"), seen.mark("pressure over").at
+    if begin.facts["told"] != "True":
+        raise NotExercised("the pressure was not told", about=seen.node_name)
+    for role in (*SHORT_OF_MEMORY, *SHORT_OF_DISK):
+        for event in seen.pod(role).until(end).events:
+            if pods.phase(event.before) == "Running" and pods.phase(event.after) == "Failed":
+                want = "a pod that runs on: the threshold has a grace period of ten hours"
+                got = f"Failed/{pods.status(event.after).get('reason')}"
+                yield Violation(want=want, got=got, at=event.at, about=seen.naming.name(role))
 
 
 @judges("N-POD-16", reads=agent_evicting)

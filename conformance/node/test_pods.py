@@ -25,6 +25,8 @@ from conformance.verdict import NotExercised, Violation
 
 PATCHED = 6
 """Minor version from which pod statuses are patched."""
+HOST_IPS = 30
+"""Minor version from which pods tell all addresses of their node, and whether their sandbox is there."""
 CONTAINERS_READY = 11
 POD_IPS = 16
 CONTAINER_ID = re.compile(r"[A-Za-z0-9-]+://.+")
@@ -125,6 +127,8 @@ def test_the_first_status_is_pending(seen: AgentSeen) -> Iterator[Violation]:
         }
         if seen.facts.minor >= CONTAINERS_READY:
             want["ContainersReady"] = unready
+        if seen.facts.minor >= HOST_IPS:
+            want |= {"hostIPs": True, "PodReadyToStartContainers": True}
         if role == "initialized":
             incomplete = f"containers with incomplete status: [{' '.join(INIT_NAMES)}]"
             want["Initialized"] = ("False", "ContainersNotInitialized", incomplete)
@@ -149,6 +153,8 @@ def _first_facts(state: Object | None, role: str) -> Iterator[tuple[str, Any]]:
     yield "waiting", sorted({str(pods.waiting(each).get("reason")) for each in listed})
     yield "ready or restarted", [each["name"] for each in listed if each.get("ready") or each.get("restartCount")]
     yield "hostIP and qosClass", bool(told.get("hostIP") and told.get("qosClass") == _quality(role))
+    yield "PodReadyToStartContainers", "PodReadyToStartContainers" in all_conditions(state)
+    yield "hostIPs", [each.get("ip") for each in told.get("hostIPs") or ()][:1] == [told.get("hostIP")]
 
 
 def _quality(role: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from refimpl.kubelet import (
     addresses,
     admission,
@@ -10,6 +12,9 @@ from refimpl.kubelet import (
     eviction,
     lease,
     nodestatus,
+    podconditions,
+    podspec,
+    podstatus,
     predicates,
     preemption,
     registration,
@@ -18,14 +23,19 @@ from refimpl.kubelet import resources as asked
 from refimpl.kubelet.lease import LeaseController
 from tests.faults.harness import Fault, replaced
 
+_active_deadline = podspec.active_deadline
 _adopted = registration.adopted
 _matches_node = predicates.matches_node
 _node_addresses = addresses.node_addresses
 _initial_node = nodestatus.initial_node
 _out_of = admission.out_of
 _owner_uid = LeaseController._owner_uid
+_containers_ready = podconditions.containers_ready
+_pod_conditions = podconditions.conditions
+_pod_status = podstatus.pod_status
 _pod_requests = asked.pod_requests
 _renewed = lease.renewed
+_state_of = podstatus.state_of
 _term_matches = predicates._term_matches
 _update = conditions.update
 
@@ -125,6 +135,35 @@ def _everybody(pod, others, short):
     return [other for other in others if preemption.may_preempt(pod, other)]
 
 
+def _status_without(field):
+    def status(pod, observed, era):
+        return {key: value for key, value in _pod_status(pod, observed, era).items() if key != field}
+
+    return replaced(podstatus, "pod_status", status)
+
+
+def _conditions_without(kind):
+    def found(pod, **facts):
+        return [each for each in _pod_conditions(pod, **facts) if each["type"] != kind]
+
+    return replaced(podconditions, "conditions", found)
+
+
+def _one_is_enough(pod, statuses, phase, era):
+    if any(each.get("ready") for each in statuses):
+        return {"type": "ContainersReady", "status": "True"}
+    return _containers_ready(pod, statuses, phase, era)
+
+
+def _by_signal(run, scheme):
+    return _state_of(attrs.evolve(run, exit_code=run.exit_code % 128), scheme)
+
+
+def _twice(pod):
+    seconds = _active_deadline(pod)
+    return None if seconds is None else 2 * seconds
+
+
 FAULTS = [
     Fault(
         "conditions of others end with the agent",
@@ -205,4 +244,14 @@ FAULTS = [
     ),
     Fault("a critical pod pushes everybody out", ("N-ADM-11",), replaced(preemption, "victims", _everybody)),
     Fault("evicted pods get a minute", ("N-POD-16",), replaced(eviction, "grace_period", lambda *_: 60)),
+    Fault(
+        "soft thresholds evict at once",
+        ("N-POD-16",),
+        replaced(eviction, "threshold_to_reclaim", lambda state, now: next(iter(state.first_met), None)),
+    ),
+    Fault("pods lack the other addresses of their node", ("N-POD-03",), _status_without("hostIPs")),
+    Fault("nobody says that a sandbox is there", ("N-POD-03",), _conditions_without("PodReadyToStartContainers")),
+    Fault("one ready container is enough", ("N-POD-11",), replaced(podconditions, "containers_ready", _one_is_enough)),
+    Fault("killed containers have the signal as exit code", ("N-POD-08",), replaced(podstatus, "state_of", _by_signal)),
+    Fault("deadlines are twice as long", ("N-POD-15",), replaced(podspec, "active_deadline", _twice)),
 ]

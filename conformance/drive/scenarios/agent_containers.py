@@ -13,7 +13,7 @@ from conformance.kinds import EVENT, LEASE, NODE, POD
 from conformance.scenario import agent_scenario
 
 BAD_NAME = "Capitals/NoImage"
-DEADLINE = 5
+DEADLINE = 20
 CODE = 3
 RESTARTS = 3
 """Enough to see a restart at once and two after a pause."""
@@ -47,6 +47,7 @@ PODS: dict[str, dict[str, Any]] = {
         "restartPolicy": "Never",
     },
     "ready": {"containers": [shell(READY, readinessProbe=_probe("ready", 1))]},
+    "half-ready": {"containers": [pause("fine"), shell("sleep 100000", "never", readinessProbe=_probe("none", 1))]},
     "live": {
         "containers": [shell(LIVE, livenessProbe={**_probe("live", 2), "initialDelaySeconds": 1})],
         "terminationGracePeriodSeconds": 1,
@@ -73,7 +74,7 @@ def _patience(timing: AgentTiming) -> float:
 
 @agent_scenario(watches=(NODE, LEASE, POD, EVENT), abilities=("runs_containers",), longest=_longest)
 async def agent_containers(stage: AgentStage) -> None:
-    """Fourteen pods live their lives; when all is seen the agent is restarted."""
+    """Fifteen pods live their lives; when all is seen the agent is restarted."""
     timing = stage.timing
     await stage.start()
     if not await stage.settled():
@@ -96,6 +97,7 @@ def _over(stage: AgentStage) -> bool:
         and all(_restarted(stage, role) >= RESTARTS for role in RESTARTING)
         and _restarted(stage, "live") >= 1
         and stage.phase("initialized") == "Running"
+        and stage.phase("half-ready") == "Running"
         and _turned_back(stage)
         and _gave_up(stage)
     )

@@ -28,7 +28,7 @@ from bench.apiserver.objects import (
     status_patch,
     unique,
 )
-from bench.wire import Connection
+from bench.wire import Connection, Target
 
 CONNECTIONS = 32
 _STAMP, _NAME, _REVISION = "2001-01-01T01:01:01.000001Z", node_name(0), 4711
@@ -86,9 +86,9 @@ end
 """
 
 
-def is_there() -> bool:
-    """Whether wrk can be started."""
-    return shutil.which("wrk") is not None
+def fits(target: Target) -> bool:
+    """Whether wrk can be started, and would be let in: it has no client certificates."""
+    return shutil.which("wrk") is not None and bool(target.token or target.tls is None)
 
 
 async def gets(server: Server, duration: float) -> Sample:

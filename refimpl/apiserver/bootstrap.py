@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response
-from refimpl.api.resources import NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
+from refimpl.api.resources import CONFIGMAPS, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
 from refimpl.apiserver import encoding
 from refimpl.apiserver.authorization import policy
 from refimpl.apiserver.registry import Registry
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+TRUST = "extension-apiserver-authentication"
 SERVICE_ADDRESS = "10.96.0.1"
 """First address of the service range: that of the Service `kubernetes`."""
 
@@ -65,6 +66,24 @@ async def fill(registry: Registry, handle: Handle, *, rights: bool) -> None:
     if rights:
         objects += policy.objects()
     await _create(registry, handle, objects)
+
+
+async def publish_trust(handle: Handle, client_ca: str) -> None:
+    """Tells extensions of the API by which certificates clients are known.
+
+    Args:
+        handle: answers requests.
+        client_ca: certificates, in PEM.
+
+    Source: kube-apiserver 1.36 `controlplane/controller/clusterauthenticationtrust`.
+    """
+    metadata = {"name": TRUST, "namespace": "kube-system"}
+    body = encoding.encode({"metadata": metadata, "data": {"client-ca-file": client_ca}})
+    path, headers = CONFIGMAPS.path("kube-system"), {"content-type": "application/json"}
+    if (await handle(Request("GET", f"{path}/{TRUST}"))).status == 200:  # found
+        await handle(Request("PUT", f"{path}/{TRUST}", (), headers, body))
+    else:
+        await handle(Request("POST", path, (), headers, body))
 
 
 async def _create(registry: Registry, handle: Handle, objects: Iterable[tuple[Resource, Object]]) -> None:

@@ -11,7 +11,7 @@ from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES, Resource
 from refimpl.apiserver import componentstatuses, create, delete, patch, read, rendering, update, watch
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.paths import Target
-from refimpl.apiserver.subresources import binding, containers, eviction, reviews, scale
+from refimpl.apiserver.subresources import binding, containers, eviction, reviews, scale, tokens
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -73,6 +73,7 @@ _SUBRESOURCES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         "finalize": {"PUT": _object(update.put)},
         "scale": {"GET": _scale(scale.get), "PUT": _scale(scale.put), "PATCH": _scale(scale.patch_scale)},
         "binding": {"POST": _object(binding.create_for_pod)},
+        "token": {"POST": _object(tokens.create)},
         "eviction": {"POST": _object(eviction.create)},
         "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), containers.node_proxy),
         "log": {"GET": containers.log},

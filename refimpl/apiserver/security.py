@@ -8,6 +8,7 @@ import attrs
 
 from refimpl.apiserver.authentication import Authenticator
 from refimpl.apiserver.authorization import Authorizer
+from refimpl.apiserver.tokensigner import TokenSigner
 
 
 @attrs.frozen
@@ -18,11 +19,14 @@ class Security:
         authenticators: asked in order.
         modes: of authorization, by the names of `--authorization-mode`.
         authorizers: asked in order instead of those of the modes; the first opinion counts.
+        signer: makes tokens of service accounts, and knows them again; a server without makes itself one whose tokens
+            nobody takes.
     """
 
     authenticators: Sequence[Authenticator] = ()
     modes: Sequence[str] = ("AlwaysAllow",)
     authorizers: Sequence[Authorizer] = attrs.field(default=(), kw_only=True)
+    signer: TokenSigner | None = attrs.field(default=None, kw_only=True)
 
 
 ALLOW_ALL = Security()

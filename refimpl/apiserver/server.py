@@ -10,6 +10,7 @@ from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import OLDER, TABLE, Resource
 from refimpl.apiserver import (
+    accounttokens,
     authentication,
     authorization,
     bootstrap,
@@ -56,6 +57,8 @@ class ApiServer:
         kubelets: the way to the nodes, for logs and exec.
         pages: what is served besides resources, health, discovery and OpenAPI.
         settings: what the operator chose.
+        client_ca: certificates of whoever signs client certificates, in PEM; extensions of the API learn them from a
+            ConfigMap.
         strategies: behaviour by row of the resource table.
     """
 
@@ -68,13 +71,15 @@ class ApiServer:
         kubelets: Kubelets = kubelets.unreachable,
         pages: Sequence[Page] = (),
         settings: Settings = DEFAULTS,
+        client_ca: str = "",
         strategies: Callable[[Resource], Strategy] = kinds.strategy_for,
     ) -> None:
         self.clock = clock
         self.registry = Registry(store, strategies)
-        self.security = _secured(security, self.registry)
+        self.security = _secured(security, self.registry, clock)
         self._kubelets = kubelets
         self._settings = settings
+        self._client_ca = client_ca
         self.health = health.Health()
         self.metrics = metrics.Metrics(self.registry)
         older = settings.older_rows()
@@ -87,6 +92,8 @@ class ApiServer:
         """Loads the store and makes what every cluster has."""
         known = await self.registry.start()
         await bootstrap.fill(self.registry, self.handle, rights="RBAC" in self.security.modes)
+        if self._client_ca:
+            await bootstrap.publish_trust(self.handle, self._client_ca)
         if not known:
             self.registry.begin_history()
 
@@ -180,11 +187,13 @@ class ApiServer:
         return NOT_FOUND
 
 
-def _secured(security: Security, registry: Registry) -> Security:
-    """With the authorizers of its modes, unless it has others."""
-    if security.authorizers:
-        return security
-    return attrs.evolve(security, authorizers=modes.authorizers(security.modes, registry))
+def _secured(security: Security, registry: Registry, clock: Clock) -> Security:
+    """With the authorizers of its modes, unless it has others; its signer's tokens are taken before all others."""
+    authorizers = security.authorizers or modes.authorizers(security.modes, registry)
+    authenticators = security.authenticators
+    if security.signer is not None:
+        authenticators = (accounttokens.authenticator(security.signer, registry, clock), *authenticators)
+    return attrs.evolve(security, authorizers=authorizers, authenticators=authenticators)
 
 
 NOT_FOUND = Response(

@@ -19,6 +19,7 @@ from refimpl.apiserver.kubeletclient import KubeletClient
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
+from refimpl.apiserver.tokensigner import TokenSigner
 from refimpl.clock import Clock
 from refimpl.commands.access import Access
 from refimpl.commands.flags import add_flags, from_flags
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
             clock,
             security=security,
             settings=settings,
+            client_ca=authority.pair.certificate.read_text() if authority else "",
             kubelets=kubelets,
         )
         try:
@@ -123,7 +125,8 @@ def _security(options: argparse.Namespace) -> Security:
         authenticators.append(authentication.tokens(_tokens(options.token_auth_file)))
     if access.anonymous_auth:
         authenticators.append(authentication.anonymous)
-    return Security(tuple(authenticators), access.authorization_mode)
+    signer = TokenSigner.kept(options.data_dir / "sa.key")
+    return Security(tuple(authenticators), access.authorization_mode, signer=signer)
 
 
 def _tokens(path: Path) -> dict[str, User]:

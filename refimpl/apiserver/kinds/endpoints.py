@@ -171,12 +171,12 @@ class OlderEndpointSlices(EndpointSlices):
     def to_stored(self, obj: Object) -> Object:
         """See `Strategy`."""
         made = [_with_fields(endpoint) for endpoint in obj.get("endpoints") or []]
-        return {**obj, "apiVersion": ENDPOINTSLICES.api_version, "endpoints": made}
+        return {**obj, "apiVersion": ENDPOINTSLICES.api_version, "endpoints": made or None}
 
     def from_stored(self, obj: Object) -> Object:
         """See `Strategy`."""
         made = [_with_topology(endpoint) for endpoint in obj.get("endpoints") or []]
-        return {**obj, "endpoints": made}
+        return {**obj, "endpoints": made or None}
 
 
 def _with_fields(endpoint: Object) -> Object:

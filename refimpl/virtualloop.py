@@ -14,9 +14,11 @@ import math
 import selectors
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import Context
 from typing import Any
 
 _PER_SECOND = 1_000_000
+_TICK = 1 / _PER_SECOND
 _NOISE = 1e-3
 """Share of a microsecond that is an error of binary fractions and no later time."""
 _STEP = 0.01
@@ -33,11 +35,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
         self._jumping.standing_by = len(self._jumping.get_map())
         # How exact the base class takes its clock to be; the machine's own nanosecond is lost in sums above 48 days.
-        self._clock_resolution = 1 / _PER_SECOND
+        self._clock_resolution = _TICK
 
     def time(self) -> float:
         """Seconds since the loop was made, of its own time."""
         return self._jumping.now
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Calls at a moment; one that is later, but not by a tick, comes with the next tick.
+
+        Without that it would come at once, and who waits until the moment has passed would ask for it again for ever.
+        """
+        now = self.time()
+        if now < when < now + _TICK:
+            when = now + _TICK
+        return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any

@@ -9,6 +9,7 @@ import socket
 import threading
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,3 +95,15 @@ async def test_a_call_from_another_thread_is_taken():
     thread.start()
     thread.join()
     assert await called == "hello"
+
+
+@pytest.mark.parametrize("fraction", [5e-10, 4e-7, 9.99e-7])
+async def test_who_waits_until_a_moment_has_passed_sees_it_pass(fraction: float):
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(100)
+    until, tries = 100 + fraction, 0
+    while (left := until - loop.time()) > 0:
+        await asyncio.sleep(left)
+        tries += 1
+        assert tries < 5
+    assert loop.time() == 100.000001

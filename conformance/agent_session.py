@@ -95,6 +95,10 @@ class AgentSession:
         """Why requirements of a profile do not bind this agent; empty when they do."""
         return "" if profile in self.facts.profiles else f"the agent does not claim the profile {profile!r}"
 
+    def longest(self) -> tuple[str, float]:
+        """The scenario that lasted longest, and how many seconds."""
+        return self._plays.longest()
+
     async def claim(self, feature: Feature) -> Claim:
         """Nothing: features are a master's; an agent's profiles are declared by its driver."""
         return Claim(feature, NOT_LOOKED)

@@ -61,6 +61,10 @@ class AnySession(Protocol):
         """Waits for a scenario's end."""
         ...
 
+    def longest(self) -> tuple[str, float]:
+        """The scenario that lasted longest, and how many seconds."""
+        ...
+
     def lacks(self, profile: str) -> str:
         """Why requirements of a profile do not bind the target."""
         ...
@@ -224,6 +228,8 @@ class Engine:
             left_behind=tuple(self._left),
             wall_seconds=self._took,
             longest_wait=self._longest,
+            longest_scenario=session.longest()[0],
+            longest_seconds=session.longest()[1],
             fault=session.fault,
             claims=self._claims,
             contradictions=self._contradictions,

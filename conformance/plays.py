@@ -22,6 +22,8 @@ class Plays(Generic[S]):
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[S]] = {}
         self._lost: SuiteError | None = None
+        self._began: dict[str, float] = {}
+        self._lasted: dict[str, float] = {}
 
     def start(self, scenario: Scenario, play: Callable[[], Awaitable[S]], longest: float) -> None:
         """Starts one.
@@ -35,6 +37,14 @@ class Plays(Generic[S]):
             self._guarded(scenario, play, longest * 2 + _GUARD), name=f"scenario {scenario.name}"
         )
         self._tasks[scenario.name] = task
+
+    def begin(self, scenario: Scenario) -> None:
+        """Counts a scenario's time from now on: what it waited for before was the others' affair."""
+        self._began[scenario.name] = asyncio.get_running_loop().time()
+
+    def longest(self) -> tuple[str, float]:
+        """The scenario that lasted longest so far, with its seconds; none and 0 before one has ended."""
+        return max(self._lasted.items(), key=lambda item: item[1], default=("", 0.0))
 
     def started(self) -> list[str]:
         """The names of those that were started so far."""
@@ -68,6 +78,7 @@ class Plays(Generic[S]):
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _guarded(self, scenario: Scenario, play: Callable[[], Awaitable[S]], guard: float) -> S:
+        self.begin(scenario)
         try:
             async with asyncio.timeout(guard):
                 return await play()
@@ -79,6 +90,8 @@ class Plays(Generic[S]):
             raise self._lost from None
         except Exception as error:
             raise reason(scenario.name, error) from error
+        finally:
+            self._lasted[scenario.name] = asyncio.get_running_loop().time() - self._began[scenario.name]
 
 
 def reason(name: str, error: BaseException) -> Exception:

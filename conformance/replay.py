@@ -95,6 +95,10 @@ class ReplaySession:
         part = self._history.part(scenario.name, naming.belongs, ends[0])
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
 
+    def longest(self) -> tuple[str, float]:
+        """Nothing is waited for again."""
+        return "", 0.0
+
     def lacks(self, profile: str) -> str:
         """Nothing is known to be lacking."""
         return ""

@@ -51,6 +51,11 @@ class Scenario:
     only_watches: bool = False
 
 
+def usual(scenario: Scenario, timing: Timing) -> float:
+    """Seconds that a scenario with a master lasts at most as a rule: no pod waits for the scheduler's last resort."""
+    return scenario.longest(attrs.evolve(timing, unschedulable_flush=0))
+
+
 def imposed(scenarios: Iterable[Scenario], timing: Any) -> float:
     """Seconds that a target's settings impose on scenarios: those that are played together cost the longest."""
     whole = list(scenarios)

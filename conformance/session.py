@@ -29,7 +29,7 @@ from conformance.record.feeds import feeds
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Recorder
-from conformance.scenario import MASTER, Scenario, imposed
+from conformance.scenario import MASTER, Scenario, imposed, usual
 from conformance.target import Connection, Facts, Target, TargetError
 from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
@@ -136,7 +136,7 @@ class Session:
 
     def _turn(self, scenario: Scenario) -> tuple[bool, bool, float]:
         """The canary goes ahead; then those that take longest, for all wait for each other when they change nodes."""
-        return scenario.alone, scenario is not self._lookout.scenario, -scenario.longest(self.timing)
+        return scenario.alone, scenario is not self._lookout.scenario, -usual(scenario, self.timing)
 
     async def seen(self, scenario: Scenario) -> Seen:
         """Waits for a scenario's end and returns what was seen.
@@ -153,6 +153,10 @@ class Session:
     def lacks(self, profile: str) -> str:
         """Why requirements of a profile do not bind this target: never by profile; see `claim`."""
         return ""
+
+    def longest(self) -> tuple[str, float]:
+        """The scenario that lasted longest, and how many seconds."""
+        return self._plays.longest()
 
     async def claim(self, feature: Feature) -> Claim:
         """What the target claims of a feature; waits for the canary if need be."""
@@ -319,6 +323,7 @@ class Session:
                 facts=self._facts(scenario),
                 group=group,
                 pacer=self._pacer,
+                urgency=usual(scenario, self.timing),
             )
             try:
                 await scenario.play(stage)
@@ -342,6 +347,7 @@ class Session:
             raise SuiteError(f"what the other scenarios left could not be removed: {own[0]} ({len(own)} in all)")
         if nodes:
             raise Unsupported(f"it takes a target without other nodes; there is {nodes[0]} ({len(nodes)} in all)")
+        self._plays.begin(scenario)
         return await self._play(scenario)
 
     async def _check_health(self, client: ApiClient, scenario: Scenario, naming: Naming) -> None:

@@ -73,6 +73,7 @@ class Timing:
         pod_failure_backoff: how long a Job waits after the first failure of a pod.
         scheduler_backoff: longest pause before the scheduler tries a pod again.
         unschedulable_flush: B, after which the scheduler retries pods it had put aside.
+        usual_grace: seconds that a pod has to end if it says nothing else.
         slack: e, for caches, passes that take long, and the watch's own latency.
         watch_lag: how much later one watch may tell of a change than another.
         clock_skew: how far the clocks of the suite and of the target's parts may differ.
@@ -98,6 +99,7 @@ class Timing:
     pod_failure_backoff: float = 10
     scheduler_backoff: float = 10
     unschedulable_flush: float = 330
+    usual_grace: float = 30
     slack: float = 2
     watch_lag: float = 0.5
     clock_skew: float = 2
@@ -258,6 +260,13 @@ class Timing:
     def lease_collected(self) -> Window:
         """An object vanishes after its owner, also when the garbage collector has to look for what there is first."""
         return Window(0, 2 * self.garbage_sync_period + self.slack)
+
+    def namespace_emptied(self) -> Window:
+        """A namespace is emptied, or removed once it is empty.
+
+        The controller comes back after half the grace that pods usually have, and a second.
+        """
+        return Window(0, self.usual_grace / 2 + 1 + 2 * self.slack)
 
     def abandoned(self) -> float:
         """How long a terminating pod is watched to say that nobody removes it: whoever cleans up has been by twice."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from heapq import heapify, heappush
+from itertools import count
+
+import attrs
 
 from conformance.clock import SuiteClock
 
@@ -15,13 +19,16 @@ RETURN = 6
 
 _SHARE = 0.45
 _BURST = 1.0
+_GRAIN = 0.001
+"""Seconds that a clock need not tell apart."""
 
 
 class Pacer:
     """Lets work begin in the order it is asked for, so that the requests it causes stay within a rate.
 
     kube-controller-manager allows each controller 20 requests a second (`--kube-api-qps`). All scenarios of a run
-    together would ask far more of one controller, and windows derived from its periods would not hold.
+    together would ask far more of one controller, and windows derived from its periods would not hold. Those that last
+    longest go first, for the run lasts as long as they do.
 
     Args:
         clock: of the run.
@@ -33,10 +40,40 @@ class Pacer:
         self._rate = qps * _SHARE
         self._burst = _BURST
         self._due = 0.0
+        self._tickets = count()
+        self._waiting: list[_Ticket] = []
 
-    async def wait(self, requests: int) -> None:
-        """Waits until the controllers can afford so many more requests."""
-        now = self._clock.monotonic()
-        begin = max(self._due, now - self._burst)
-        self._due = begin + requests / self._rate
-        await asyncio.sleep(max(begin - now, 0))
+    async def wait(self, requests: int, urgency: float = 0) -> None:
+        """Waits until the controllers can afford so many more requests.
+
+        Args:
+            requests: how many.
+            urgency: the more urgent go first, whenever they asked.
+        """
+        ticket = _Ticket(-urgency, next(self._tickets))
+        heappush(self._waiting, ticket)
+        try:
+            while self._waiting[0] is not ticket or (pause := self._pause()) > _GRAIN:
+                if self._waiting[0] is ticket:
+                    await asyncio.sleep(pause)
+                else:
+                    await ticket.first.wait()
+                    ticket.first.clear()
+            self._due = max(self._due, self._clock.monotonic() - self._burst) + requests / self._rate
+        finally:
+            self._waiting.remove(ticket)
+            heapify(self._waiting)
+            if self._waiting:
+                self._waiting[0].first.set()
+
+    def _pause(self) -> float:
+        return max(self._due, self._clock.monotonic() - self._burst) - self._clock.monotonic()
+
+
+@attrs.define(order=True)
+class _Ticket:
+    """A place in the line; `first` is set when it may be the first one."""
+
+    rank: float
+    number: int
+    first: asyncio.Event = attrs.field(factory=asyncio.Event, order=False)

@@ -38,6 +38,7 @@ class Stage:
         facts: what the target said of itself.
         group: where background work of the scenario runs.
         pacer: of the run.
+        urgency: of the scenario, when several want something that takes turns.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Stage:
         facts: Facts,
         group: asyncio.TaskGroup,
         pacer: Pacer,
+        urgency: float = 0,
     ) -> None:
         self.naming = naming
         self.client = client
@@ -61,6 +63,7 @@ class Stage:
         self.log = log
         self._group = group
         self._pacer = pacer
+        self._urgency = urgency
         self._background: dict[asyncio.Task[None], None] = {}
         self._ledger = ledger
         self._nodes: list[SimulatedNode] = []
@@ -233,7 +236,7 @@ class Stage:
 
     async def pace(self, requests: int) -> None:
         """Waits until the target's controllers can afford what comes next: so many requests of one of them."""
-        await self._pacer.wait(requests)
+        await self._pacer.wait(requests, self._urgency)
 
     def mark(self, name: str, **facts: Any) -> None:
         """Writes a point of the scenario into the history."""

@@ -83,6 +83,7 @@ def test_tolerations_are_added_and_never_taken_away(seen: Seen) -> Iterator[Viol
     for name, (_, status) in table.CHANGES.items():
         want = "it is accepted" if status == 200 else "it is refused"
         yield from answers.answered(seen, name, status, want=want, reason="" if status == 200 else "Invalid")
+    yield from answers.answered(seen, "all tolerations are removed", 422, want="it is refused", reason="Invalid")
 
 
 @judges("M-ADM-07", reads=defaulting)

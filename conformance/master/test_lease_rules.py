@@ -33,9 +33,11 @@ def test_leases_keep_their_micro_seconds(seen: Seen) -> Iterator[Violation]:
 @judges("M-API-07", reads=lease_rules)
 def test_senseless_leases_are_refused(seen: Seen) -> Iterator[Violation]:
     want = "a duration of nothing is refused"
-    yield from answers.answered(seen, "Lease of no duration", 422, want=want, reason="Invalid")
+    for name in ("Lease of no duration", "Lease of less than no duration"):
+        yield from answers.answered(seen, name, 422, want=want, reason="Invalid")
     if answers.status(seen, "Lease is replaced") != 200:
         raise NotExercised("no Lease could be replaced at all")
+    yield from answers.answered(seen, "Lease is patched to no duration", 422, want=want, reason="Invalid")
     want = "a write without a resourceVersion is refused"
     yield from answers.answered(seen, "Lease is replaced without version", 422, want=want, reason="Invalid")
 

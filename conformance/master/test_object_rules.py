@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.drive.scenarios import object_rules as rules
-from conformance.drive.scenarios.field_selectors import WATCHED, field_selectors
+from conformance.drive.scenarios.field_selectors import LASTS, STEPS, WATCHED, field_selectors
 from conformance.drive.scenarios.object_rules import object_rules
 from conformance.judge import answers, conditions
 from conformance.judge.seen import Seen
 from conformance.scenario import judges
-from conformance.verdict import Violation
+from conformance.verdict import NotExercised, Violation
 
 
 @judges("M-API-01", reads=object_rules)
@@ -59,6 +59,9 @@ def test_each_path_writes_its_part_of_a_pod(seen: Seen) -> Iterator[Violation]:
     want = {"nodeName": None, "activeDeadlineSeconds": None}
     yield from answers.same(seen, "status of the pod is patched", want, pod["spec"])
     yield from answers.same(seen, "status of the pod is patched", {"deletionTimestamp": None}, pod["metadata"])
+    if rules.MORE[0] in (pod["spec"].get("tolerations") or []):
+        got = f"{rules.MORE[0]} among them"
+        yield Violation(want="the pod's tolerations as they were", got=got, about=seen.name("pod"))
 
 
 @judges("M-API-03", reads=object_rules)
@@ -83,13 +86,47 @@ def test_a_given_allocatable_stays_as_it_is(seen: Seen) -> Iterator[Violation]:
 def test_a_stale_node_is_not_written(seen: Seen) -> Iterator[Violation]:
     answers.body(seen, "a label is set")
     want = "a write with an old resourceVersion is refused"
-    yield from answers.answered(seen, "stale node is replaced", 409, want=want, reason="Conflict")
+    for name in ("stale node is replaced", "stale status is replaced", "stale node is patched"):
+        yield from answers.answered(seen, name, 409, want=want, reason="Conflict")
+
+
+@judges("M-API-08", reads=object_rules)
+def test_another_object_of_the_name_is_not_written(seen: Seen) -> Iterator[Violation]:
+    want = "a write that means another uid is refused"
+    yield from answers.answered(seen, "another node of the name is replaced", 409, want=want, reason="Conflict")
+
+
+@judges("M-API-08", reads=object_rules)
+def test_the_server_says_who_an_object_is_and_since_when(seen: Seen) -> Iterator[Violation]:
+    metadata = answers.body(seen, "claims are posted")["metadata"]
+    claimed = {"uid": rules.NOBODY, "creationTimestamp": rules.LONG_AGO, "deletionTimestamp": rules.LONG_AGO}
+    for field, value in claimed.items():
+        if metadata.get(field) == value:
+            want = f"the server's own {field}, whatever was posted"
+            yield Violation(want=want, got=value, about=seen.name("claiming"))
+    created = answers.body(seen, "pod is read")["metadata"]["creationTimestamp"]
+    patched = answers.body(seen, "the creation is patched")["metadata"]
+    yield from answers.same(seen, "the creation is patched", {"creationTimestamp": created}, patched)
+
+
+@judges("M-API-09", reads=object_rules)
+def test_a_write_that_changes_nothing_makes_no_version(seen: Seen) -> Iterator[Violation]:
+    before = answers.body(seen, "the creation is patched")["metadata"]["resourceVersion"]
+    after = answers.body(seen, "nothing is patched")["metadata"]
+    yield from answers.same(seen, "nothing is patched", {"resourceVersion": before}, after)
 
 
 @judges("M-API-04", reads=object_rules)
 def test_senseless_nodes_are_refused(seen: Seen) -> Iterator[Violation]:
-    for name in (*rules.WRONG_STATUS, *rules.WRONG_TAINTS):
+    for name in (*rules.WRONG_STATUS, "negative allocatable", "a negative node is posted", *rules.WRONG_TAINTS):
         yield from answers.answered(seen, name, 422, want="it is refused", reason="Invalid")
+
+
+@judges("M-API-04", reads=object_rules)
+def test_a_key_may_have_several_effects(seen: Seen) -> Iterator[Violation]:
+    yield from answers.answered(
+        seen, "two effects of a key", 200, want="taints of one key and two effects are accepted"
+    )
 
 
 @judges("M-API-04", reads=object_rules)
@@ -100,6 +137,8 @@ def test_the_pod_range_of_a_node_never_changes(seen: Seen) -> Iterator[Violation
         answers.body(seen, "podCIDR is set")
         name = "podCIDR is changed"
     yield from answers.answered(seen, name, 422, want="another podCIDR is refused", reason="Invalid")
+    if name == "podCIDR is changed":
+        yield from answers.answered(seen, "podCIDR is taken", 422, want="no podCIDR is refused", reason="Invalid")
 
 
 @judges("M-API-04", reads=object_rules)
@@ -133,12 +172,40 @@ def test_lists_select_by_fields(seen: Seen) -> Iterator[Violation]:
     for name, roles in (
         ("list of the host's pods", ["moving"]),
         ("list of pending pods", ["staying"]),
+        ("list of pending pods of the host", []),
+        ("list of pods of others", ["staying"]),
         ("list of the host", ["host"]),
         ("list of cordoned nodes", ["host"]),
     ):
         found = seen.mark(name).facts["roles"]
         if list(found) != roles:
             yield Violation(want=f"{name}: {roles}", got=str(found), at=seen.mark(name).at)
+
+
+@judges("M-API-06", reads=field_selectors)
+def test_nobody_selects_by_what_is_no_field(seen: Seen) -> Iterator[Violation]:
+    want = "a selector of a field that cannot be selected by is refused"
+    yield from answers.answered(seen, "list by an unknown field", 400, want=want, reason="BadRequest")
+
+
+@judges("M-API-11", reads=field_selectors)
+def test_a_watch_tells_everything_since_its_version(seen: Seen) -> Iterator[Violation]:
+    mark = seen.mark("a watch of the past")
+    told = [(kind, step) for kind, step in mark.facts["told"]]
+    want = [("MODIFIED", step) for step in STEPS]
+    about = seen.name("staying")
+    if told != want and told == want[: len(told)] and mark.facts["seconds"] < LASTS - 0.5:
+        raise NotExercised("the watch was cut off too early", about=about)
+    if told != want:
+        yield Violation(want=f"the changes since the version, in order: {want}", got=str(told), at=mark.at, about=about)
+
+
+@judges("M-API-11", reads=field_selectors)
+def test_a_watch_lasts_as_long_as_it_was_asked_for(seen: Seen) -> Iterator[Violation]:
+    mark = seen.mark("a watch of the past")
+    if mark.facts["seconds"] > LASTS + seen.timing.slack:
+        want = f"the watch ended by the server after {LASTS} s"
+        yield Violation(want=want, got="it went on", at=mark.at, about=seen.name("staying"), level="SHOULD")
 
 
 @judges("M-API-06", reads=field_selectors)

@@ -58,26 +58,13 @@ def test_equals_and_the_meek_preempt_nobody(seen: Seen) -> Iterator[Violation]:
 
 @judges("M-SCHED-24", reads=preemption)
 def test_nobody_goes_who_is_in_nobodys_way(seen: Seen) -> None:
-    if deletion(seen.pod("victim")) is None or not placing.bound(seen.pod("bystander").state_at(_comes(seen))):
+    comes = seen.mark("the preemptor comes").at
+    if deletion(seen.pod("victim")) is None or not placing.bound(seen.pod("bystander").state_at(comes)):
         raise NotExercised("no room was made where the bystander was", about=seen.name("bystander"))
     asked = deletion(seen.pod("bystander"))
     if asked:
         want = "the pod left alone that holds nothing the other one needs"
         raise Violation(want=want, got="it was deleted", at=asked.at, about=seen.name("bystander"))
-
-
-@judges("M-SCHED-30", reads=preemption)
-def test_room_goes_to_the_highest_rank(seen: Seen) -> Iterator[Violation]:
-    released = seen.mark("preemptor is removed").at
-    for role in ("polite", "equal"):
-        story = seen.pod(role)
-        if placing.refusal(story.until(released)) is None or placing.bound(story.state_at(released)):
-            raise NotExercised(f"{role} did not wait", about=story.name)
-    yield from placing.placed(seen, "polite", "full", why="it waits with the highest priority, and there is room")
-
-
-def _comes(seen: Seen) -> float:
-    return seen.mark("the preemptor comes").at
 
 
 @judges("M-SCHED-28", reads=preemption)

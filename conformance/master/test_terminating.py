@@ -51,6 +51,7 @@ def _graced(seen: Seen, request: str, grace: int) -> Iterator[Violation]:
 def test_the_deletion_timestamp_is_the_request_plus_the_grace_period(seen: Seen) -> Iterator[Violation]:
     yield from _graced(seen, "graced deleted", MIDDLE)
     yield from _graced(seen, "own deleted", OWN_GRACE)
+    yield from _graced(seen, "pending deleted", OWN_GRACE)
 
 
 @judges("M-TERM-02", reads=terminating)
@@ -85,6 +86,8 @@ def test_a_deletion_with_less_grace_comes_earlier(seen: Seen) -> Iterator[Violat
 @judges("M-TERM-02", reads=terminating)
 def test_a_deletion_meant_for_another_pod_is_refused(seen: Seen) -> Iterator[Violation]:
     before = _first(seen)
+    for request in ("graced taken for another plainly", "graced taken for an old state"):
+        _answer(seen, request, wanted=409)
     answer = _answer(seen, "graced taken for another", wanted=409)
     state = seen.pod("graced").state_at(seen.mark("graced deleted with less sent").at)
     if state is None or state["metadata"].get("deletionTimestamp") != before.facts["stamp"]:

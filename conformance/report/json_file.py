@@ -36,6 +36,7 @@ def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
             "seed": report.seed,
             "wallSeconds": round(report.wall_seconds, 3),
             "longestScenarioSeconds": report.longest_wait,
+            "longestWait": {"scenario": report.longest_scenario, "seconds": round(report.longest_seconds, 3)},
             "exitCode": report.exit_code(strict=strict),
             "fault": report.fault,
             "leftBehind": list(report.left_behind),

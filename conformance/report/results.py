@@ -70,7 +70,9 @@ class Report:
         results: of all cases, in the order in which they ran.
         left_behind: objects that could not be removed.
         wall_seconds: real time it took.
-        longest_wait: seconds that the target's settings impose: of the longest scenario, and of those played alone.
+        longest_wait: seconds that the target's settings impose at most: of the longest scenario, and of those alone.
+        longest_scenario: which lasted longest in fact; a run cannot be shorter.
+        longest_seconds: how long that was, in the target's time.
         fault: how the target broke down; empty when it did not.
         claims: what the target claims of the features that cases need or that were declared.
         contradictions: where the target and what was declared of it differ, a line each.
@@ -85,6 +87,8 @@ class Report:
     left_behind: tuple[str, ...] = ()
     wall_seconds: float = 0
     longest_wait: float = 0
+    longest_scenario: str = ""
+    longest_seconds: float = 0
     fault: str = ""
     claims: tuple[Claim, ...] = ()
     contradictions: tuple[str, ...] = ()

@@ -44,8 +44,10 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
     code = report.exit_code(strict=strict)
     lines = [
         f"target {report.target} ({report.version}), run {report.run_id}, seed {report.seed}",
-        f"{counts or 'no case'} in {report.wall_seconds:.1f} s; longest scenario {report.longest_wait:.0f} s",
+        f"{counts or 'no case'} in {report.wall_seconds:.1f} s",
     ]
+    if report.longest_seconds:
+        lines.append(waited(report))
     if not interrupted and not report.exercised:
         lines.append("nothing was exercised: this run says nothing about the target")
     lines += [f"not declared: {line}" for line in report.undeclared]
@@ -60,6 +62,16 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
     else:
         lines.append(f"verdict: {verdict_line(code)}")
     return lines
+
+
+def waited(report: Report) -> str:
+    """How long the longest of the scenarios waited for the target, which all others play beside, and the run for it."""
+    ratio = report.wall_seconds / report.longest_seconds
+    bound = f"at most {report.longest_wait:.0f} s by its settings"
+    longest = f"{report.longest_seconds:.1f} s (scenario {report.longest_scenario}; {bound})"
+    return (
+        f"longest wait imposed by the target {longest}, wall time {report.wall_seconds:.1f} s: {ratio:.2f} times that"
+    )
 
 
 def verdict_line(code: int) -> str:

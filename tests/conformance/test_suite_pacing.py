@@ -108,3 +108,25 @@ def test_where_other_nodes_are_nothing_is_played_alone():
     [result] = report.results
     assert result.verdict is Verdict.UNSUPPORTED
     assert "there is real" in result.judgement.findings[0].got
+
+
+async def test_the_most_urgent_goes_first_whenever_it_asks():
+    pacer = Pacer(SuiteClock(seed=1, epoch=VIRTUAL_EPOCH), qps=20)
+    done: list[float] = []
+
+    async def ask(urgency: float, after: float) -> None:
+        await asyncio.sleep(after)
+        await pacer.wait(9, urgency)
+        done.append(urgency)
+
+    await asyncio.gather(ask(1, 0), ask(1, 0), ask(1, 0), ask(1, 0), ask(2, 1.5))
+    assert done == [1, 1, 2, 1, 1]
+
+
+async def test_one_that_gives_up_keeps_nobody_waiting():
+    pacer = Pacer(SuiteClock(seed=1, epoch=VIRTUAL_EPOCH), qps=20)
+    await pacer.wait(90)
+    first, second = (asyncio.create_task(pacer.wait(1)) for _ in range(2))
+    await asyncio.sleep(1)
+    first.cancel()
+    await asyncio.wait_for(second, 20)

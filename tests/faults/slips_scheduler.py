@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refimpl.api import nodeselectors, podresources
-from refimpl.scheduler import eventhandlers, filters, podinfo, preemption, schedulingqueue
+from refimpl.scheduler import eventhandlers, filters, podinfo, preemption
 from refimpl.scheduler.nodeinfo import NodeInfo
 from tests.faults.harness import Fault, replaced, slip, together
 
@@ -125,11 +125,6 @@ FAULTS = [
             slip(NodeInfo, "add_pod", "pod.asks.host_ports", "() if pod.terminating else pod.asks.host_ports"),
             slip(NodeInfo, "remove_pod", "in pod.asks.host_ports", "in () if pod.terminating else pod.asks.host_ports"),
         ),
-    ),
-    Fault(
-        "the queue knows no rank",
-        ids=("M-SCHED-30",),
-        patch=replaced(schedulingqueue, "goes_first", lambda queued: (0, queued.since)),
     ),
     Fault(
         "all lower ranks have to go",

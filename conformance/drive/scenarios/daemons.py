@@ -40,11 +40,12 @@ def _longest(timing: Timing) -> float:
 async def daemons(stage: Stage) -> None:
     """DaemonSets meet nodes in all states, and nodes that change.
 
-    Roles: nodes `plain`, later tainted for a while; `cordoned`, whose pod is deleted and ends late; `lost`, which falls
-    silent; `doomed`, which is deleted; `unready`, which says so from its registration on and becomes ready in the end;
-    `late`, which comes later, loses its label and gets it back, and whose pod then fails; a keeper in each zone.
-    DaemonSets: `daemon` on all of them; `host`, on the host's network, on `plain` only; `faithful`, on `lost` only;
-    `fated`, on `doomed` only; `tolerant`, whose template tolerates what `unready` has, on that node only.
+    Roles: nodes `plain`, later tainted for a while; `cordoned`, whose pod is deleted and ends late; `lost`, which
+    falls silent; `doomed`, which is deleted; `unready`, which says so from its registration on and becomes ready in
+    the end; `late`, which comes later, loses its label and gets it back, and whose pod then fails; a keeper in each
+    zone. DaemonSets: `daemon` on all of them; `host`, on the host's network, on `plain` only; `faithful`, which
+    tolerates everything, on `lost` only; `fated`, on `doomed` only; `tolerant`, whose template tolerates what
+    `unready` has, on that node only.
     """
     nodes = await _nodes(stage)
     await stage.patch(NODE, "cordoned", {"spec": {"unschedulable": True}})
@@ -91,7 +92,7 @@ async def _daemon_sets(stage: Stage) -> None:
     specs: dict[str, dict[str, Any]] = {
         "daemon": {},
         "host": {"hostNetwork": True},
-        "faithful": {},
+        "faithful": {"tolerations": [{"operator": "Exists"}]},
         "fated": {},
         "tolerant": {"tolerations": [tolerate(NOT_READY, None, NO_SCHEDULE)]},
     }

@@ -142,6 +142,7 @@ async def _changes(stage: Stage) -> None:
         others = [toleration for toleration in pod["spec"]["tolerations"] if toleration.get("key") not in ours]
         body = {"spec": {"tolerations": [*others, *tolerations]}}
         await stage.ask(name, "PATCH", path, body, content_type=MERGE)
+    await stage.ask("all tolerations are removed", "PATCH", path, {"spec": {"tolerations": None}}, content_type=MERGE)
     wrong = {**OWN, "effect": NO_SCHEDULE}
     await _pod(stage, "senseless", tolerations=[stage.naming.toleration, wrong])
 

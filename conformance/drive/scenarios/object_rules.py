@@ -17,6 +17,9 @@ from conformance.timing import Timing
 ATTEMPTS = 10
 """How often a whole object is read and written until nobody else writes it in between."""
 
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The uid of no object."""
+LONG_AGO = "2001-02-03T04:05:06Z"
 NODE_CIDR, OTHER_CIDR = "203.0.113.0/28", "203.0.113.16/28"
 
 WRONG_STATUS: Mapping[str, Mapping[str, str]] = {
@@ -36,9 +39,12 @@ WRONG_DEVICES: Mapping[str, dict[str, dict[str, str]]] = {
     "device without limit": {"requests": {device("chip"): "1"}},
 }
 
-SIZE = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+MORE = [{"operator": "Exists"}]
+"""Tolerations that a pod may be given, but not by a write of its status."""
+
+SIZE = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "100Gi", "pods": "110", device("chip"): "2"}
 PARTIAL = {"cpu": "1"}
-LARGER = {"cpu": "9", "memory": "33Gi", "ephemeral-storage": "100Gi", "pods": "111"}
+LARGER = {"cpu": "9", "memory": "33Gi", "ephemeral-storage": "100Gi", "pods": "111", device("chip"): "3"}
 
 
 def _longest(timing: Timing) -> float:
@@ -98,15 +104,28 @@ async def _refused(stage: Stage) -> None:
     stale = await stage.client.get(_path(stage, "refused"))
     await _patch(stage, "a label is set", "refused", {"metadata": {"labels": {"node-contract.dev/new": "1"}}}, "")
     await stage.ask("stale node is replaced", "PUT", _path(stage, "refused"), stale)
+    await stage.ask("stale status is replaced", "PUT", _path(stage, "refused", "status"), stale)
+    version = {"resourceVersion": stale["metadata"]["resourceVersion"], "labels": {"node-contract.dev/new": "2"}}
+    await _patch(stage, "stale node is patched", "refused", {"metadata": version}, "")
+    fresh = await stage.client.get(_path(stage, "refused"))
+    other = {name: value for name, value in fresh["metadata"].items() if name != "resourceVersion"}
+    stranger = {**fresh, "metadata": {**other, "uid": NOBODY}}
+    await stage.ask("another node of the name is replaced", "PUT", _path(stage, "refused"), stranger)
     for name, amounts in WRONG_STATUS.items():
         await _patch(stage, name, "refused", {"status": {"capacity": amounts}}, "status")
+    await _patch(stage, "negative allocatable", "refused", {"status": {"allocatable": {"cpu": "-1"}}}, "status")
+    await stage.attempt("a negative node is posted", NODE, _node(stage, "negative", {"cpu": "-1"}))
     for name, taints in WRONG_TAINTS.items():
         await _patch(stage, name, "refused", {"spec": {"taints": taints}}, "")
+    both = [{"key": "node-contract.dev/t", "effect": effect} for effect in ("NoSchedule", "PreferNoSchedule")]
+    await _patch(stage, "two effects of a key", "refused", {"spec": {"taints": [stage.naming.taint, *both]}}, "")
     cidr = {"podCIDR": NODE_CIDR, "podCIDRs": [NODE_CIDR]}
     answer = await _patch(stage, "podCIDR is set", "refused", {"spec": cidr}, "")
     if answer.status == 200:
         other = {"podCIDR": OTHER_CIDR, "podCIDRs": [OTHER_CIDR]}
         await _patch(stage, "podCIDR is changed", "refused", {"spec": other}, "")
+        none = {"podCIDR": None, "podCIDRs": None}
+        await _patch(stage, "podCIDR is taken", "refused", {"spec": none}, "")
 
 
 async def _merge(stage: Stage) -> None:
@@ -126,17 +145,31 @@ async def _pods(stage: Stage) -> None:
     await stage.ask("pod is patched", "PATCH", path, running, content_type=MERGE)
     placed = {
         "metadata": {"deletionTimestamp": "2030-01-02T03:04:05Z"},
-        "spec": {"nodeName": stage.naming.name("parts"), "activeDeadlineSeconds": 77},
+        "spec": {"nodeName": stage.naming.name("parts"), "activeDeadlineSeconds": 77, "tolerations": MORE},
         "status": {"phase": "Running"},
     }
     await stage.ask("status of the pod is patched", "PATCH", f"{path}/status", placed, content_type=MERGE)
     await stage.ask("pod is read", "GET", path)
+    await _own_metadata(stage, path)
     for name, resources in WRONG_DEVICES.items():
         role = name.replace(" ", "-")
         metadata = {"name": stage.naming.name(role), "labels": stage.naming.labels(role)}
         asked: dict[str, Any] = {"schedulerName": "nobody", **resources}
         spec = manifests.pod_spec(stage.naming, **asked)
         await stage.attempt(name, POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+
+async def _own_metadata(stage: Stage, path: str) -> None:
+    """What only the server may say about an object is posted, and patched; a write that changes nothing follows."""
+    claimed = {"uid": NOBODY, "creationTimestamp": LONG_AGO, "generation": 77, "deletionTimestamp": LONG_AGO}
+    metadata = {**claimed, "name": stage.naming.name("claiming"), "labels": stage.naming.labels("claiming")}
+    spec = manifests.pod_spec(stage.naming, schedulerName="nobody")
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    await stage.attempt("claims are posted", POD, body)
+    aged = {"metadata": {"creationTimestamp": LONG_AGO, "labels": {"node-contract.dev/new": "2"}}}
+    await stage.ask("the creation is patched", "PATCH", path, aged, content_type=MERGE)
+    same = {"metadata": {"labels": aged["metadata"]["labels"]}}
+    await stage.ask("nothing is patched", "PATCH", path, same, content_type=MERGE)
 
 
 def _node(stage: Stage, role: str, allocatable: Mapping[str, str] | None) -> dict[str, Any]:

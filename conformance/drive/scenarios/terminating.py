@@ -29,23 +29,25 @@ def _longest(timing: Timing) -> float:
 async def terminating(stage: Stage) -> None:
     """Pods of a healthy node are deleted again and again, with longer and shorter grace, by force, and held.
 
-    Roles, all on the node `home` but one: `graced` is deleted several times, `own` once and plainly, `forced` without
-    grace, `held` likewise but a finalizer keeps it for a while, `hurried` first with grace and then without, `failed`
-    and `succeeded` after they have ended, `unbound` before it has a node. The name of `named` is wanted again.
+    Roles, all on the node `home` but one: `graced` is deleted several times, `own` once and plainly, `pending`
+    likewise, of which its node has said nothing, `forced` without grace, `held` likewise but a finalizer keeps it
+    for a while, `hurried` first with grace and then without, `failed` and `succeeded` after they have ended,
+    `unbound` before it has a node. The name of `named` is wanted again.
     """
     home = await stage.node("home")
     await schedulable(stage, "home")
-    home.pods.run(finish=False)
+    home.pods.run(finish=False, ignore=("pending",))
     await asyncio.gather(
         *(stage.pod(role, node_name=home.name, grace=OWN_GRACE) for role in PODS),
         stage.pod("unbound", schedulerName=NOBODY, grace=OWN_GRACE),
+        stage.pod("pending", node_name=home.name, grace=OWN_GRACE),
     )
     await running(stage, PODS)
     await stage.patch(POD, "held", {"metadata": {"finalizers": [FINALIZER]}})
     await _end(stage, "failed", "Failed")
     await _end(stage, "succeeded", "Succeeded")
     await _delete_again_and_again(stage)
-    for role in ("own", "failed", "succeeded", "unbound"):
+    for role in ("own", "pending", "failed", "succeeded", "unbound"):
         await _delete(stage, role, f"{role} deleted")
     await _delete(stage, "forced", "forced deleted", gracePeriodSeconds=0)
     await _delete(stage, "hurried", "hurried deleted", gracePeriodSeconds=LONG)
@@ -70,6 +72,9 @@ async def _delete_again_and_again(stage: Stage) -> None:
     await _delete(stage, "graced", "graced deleted with more", gracePeriodSeconds=LONG)
     stranger = {"uid": "00000000-0000-0000-0000-000000000000"}
     await _delete(stage, "graced", "graced taken for another", gracePeriodSeconds=0, preconditions=stranger)
+    await _delete(stage, "graced", "graced taken for another plainly", preconditions=stranger)
+    old = {"resourceVersion": "1"}
+    await _delete(stage, "graced", "graced taken for an old state", gracePeriodSeconds=0, preconditions=old)
     await _delete(stage, "graced", "graced deleted with less", gracePeriodSeconds=SHORT)
 
 

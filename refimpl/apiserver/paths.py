@@ -107,7 +107,8 @@ def _resolve(group: str, version: str, parts: Sequence[str], *, watch: bool) -> 
         resource is None
         or (below_namespace and not resource.namespaced)
         or (name and resource.namespaced and not below_namespace)
-        or (subresource and subresource not in resource.subresources)
+        or (subresource and (watch or subresource not in resource.subresources))
+        or (len(parts) > 3 and subresource != "proxy")
         or "" in parts
     ):
         raise unknown_resource()

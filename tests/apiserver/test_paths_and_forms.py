@@ -43,6 +43,8 @@ def test_other_paths_are_somebody_elses(path: str):
 @pytest.mark.parametrize(
     "path",
     [
+        "/api/v1/watch/nodes/n/status",
+        "/api/v1/nodes/n/status/x",
         "/api/v1/nope",
         "/api/v2/nodes",
         "/api/v1//nodes",

@@ -8,10 +8,12 @@ from refimpl.api.errors import Object
 from refimpl.api.resources import (
     ENDPOINTS,
     ENDPOINTSLICES,
+    LIMITRANGES,
     NODES,
     PERSISTENTVOLUMECLAIMS,
     PERSISTENTVOLUMES,
     PODS,
+    RESOURCEQUOTAS,
     SERVICES,
     Resource,
 )
@@ -193,3 +195,68 @@ def test_a_changed_claim_is_checked_twice() -> None:
     old = claim()
     said = update(PERSISTENTVOLUMECLAIMS, old, changed(old, spec={"accessModes": None}))[1]
     assert said[:2] == ["spec.accessModes: Required value: at least 1 access mode is required"] * 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"hard": {"pods": "-1"}}, 'spec.hard[pods]: Invalid value: "-1": must be greater than or equal to 0'),
+        ({"hard": {"pods": "1.5"}}, 'spec.hard[pods]: Invalid value: "1500m": must be an integer'),
+        (
+            {"hard": {"storage": "1"}},
+            'spec.hard[storage]: Invalid value: "storage": must be a standard resource for quota',
+        ),
+        ({"scopes": ["Bad"]}, 'spec.scopes: Invalid value: ["Bad"]: unsupported scope'),
+        (
+            {"scopes": ["BestEffort", "NotBestEffort"]},
+            'spec.scopes: Invalid value: ["BestEffort","NotBestEffort"]: conflicting scopes',
+        ),
+    ],
+)
+def test_a_quota_is_refused_with_one_sentence(spec: Object, said: str) -> None:
+    assert refused(RESOURCEQUOTAS, {"spec": spec}) == [said]
+
+
+def test_the_scopes_of_a_quota_are_fixed() -> None:
+    old = accepted(RESOURCEQUOTAS, {"spec": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]}})
+    said = update(RESOURCEQUOTAS, old, changed(old, spec={"scopes": None}))[1]
+    assert said == ["spec.scopes: Invalid value: null: field is immutable"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (
+            {"type": "Bad"},
+            ['spec.limits[0].type: Invalid value: "Bad": must be a standard limit type or fully qualified'],
+        ),
+        (
+            {"type": "Pod", "max": {"cpu": "1"}, "min": {"cpu": "2"}},
+            ['spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1'],
+        ),
+        (
+            {"type": "Pod", "default": {"cpu": "1"}},
+            ["spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'"],
+        ),
+        (
+            {"type": "PersistentVolumeClaim"},
+            [
+                (
+                    "spec.limits[0].limits: Required value: "
+                    "either minimum or maximum storage value is required, but neither was provided"
+                )
+            ],
+        ),
+        (
+            {"type": "Pod", "maxLimitRequestRatio": {"cpu": "0.5"}},
+            ['spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: "500m": ratio 500m is less than 1'],
+        ),
+    ],
+)
+def test_a_limit_is_refused_with_one_sentence(limit: Object, said: list[str]) -> None:
+    assert refused(LIMITRANGES, {"spec": {"limits": [limit]}}) == said
+
+
+def test_each_sort_of_thing_is_limited_once() -> None:
+    body = {"spec": {"limits": [{"type": "Pod"}, {"type": "Pod"}]}}
+    assert refused(LIMITRANGES, body) == ['spec.limits[1].type: Duplicate value: "Pod"']

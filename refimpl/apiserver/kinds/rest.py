@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from refimpl.api import meta
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import printing, quantities
+from refimpl.apiserver.kinds import limits, printing, quantities
 from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label
 from refimpl.apiserver.kinds.podspec.validation import template_causes
 from refimpl.apiserver.kinds.workloads.base import template_defaults
@@ -122,6 +122,15 @@ class ResourceQuotas(PlainWithStatus):
         quantities.canonicalize(obj.setdefault("spec", {}), "hard")
         quantities.canonicalize(obj.setdefault("status", {}), "hard", "used")
 
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        return limits.quota_causes(obj["spec"])
+
+    def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Kind`."""
+        yield from limits.quota_causes(new["spec"])
+        yield from limits.quota_change_causes(old["spec"], new["spec"])
+
 
 class LimitRanges(PlainNamed):
     """Behaviour of LimitRange."""
@@ -141,6 +150,14 @@ class LimitRanges(PlainNamed):
                 item["default"] = default
             if request:
                 item["defaultRequest"] = request
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        return limits.limit_range_causes(obj["spec"])
+
+    def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
+        """A changed range is looked at as a new one."""
+        return limits.limit_range_causes(new["spec"])
 
 
 class HorizontalPodAutoscalers(PlainWithStatus):

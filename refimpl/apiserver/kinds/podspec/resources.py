@@ -63,13 +63,18 @@ def may_overcommit(name: str) -> bool:
     return quantities.is_native(name) and not name.startswith(HUGE_PAGES)
 
 
+def is_standard(name: str) -> bool:
+    """Whether Kubernetes knows the resource by this bare name."""
+    return name in _STANDARD_RESOURCES or name.startswith(HUGE_PAGES)
+
+
 def name_causes(name: str, path: str) -> Iterable[Cause]:
     """Rules for the name of a resource that a container asks for."""
     wrong = names.qualified_name(name)
     for why in wrong:
         yield causes.invalid(path, name, why)
     if "/" not in name:
-        if not wrong and name not in _STANDARD_RESOURCES and not name.startswith(HUGE_PAGES):
+        if not wrong and not is_standard(name):
             yield causes.invalid(path, name, "must be a standard resource type or fully qualified")
         if name not in _CONTAINER_RESOURCES and not name.startswith(HUGE_PAGES):
             yield causes.invalid(path, name, "must be a standard resource for containers")

@@ -9,6 +9,8 @@ from refimpl.apiserver.call import Call
 from refimpl.apiserver.strategy import Column
 
 GROUP = "meta.k8s.io"
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+"""An annotation in which DaemonSets carry a field of older versions."""
 
 
 DEFAULT_COLUMNS = (
@@ -83,5 +85,11 @@ def _row(call: Call, version: str, obj: Object, include: str) -> Object:
 
 
 def partial(obj: Object, version: str) -> Object:
-    """Only the metadata of an object."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": f"{GROUP}/{version}", "metadata": obj["metadata"]}
+    """Only the metadata of an object; what is made of the spec for older versions is no part of it."""
+    metadata = obj["metadata"]
+    annotations = metadata.get("annotations")
+    if annotations and TEMPLATE_GENERATION in annotations:
+        kept = {key: value for key, value in annotations.items() if key != TEMPLATE_GENERATION}
+        metadata = {key: value for key, value in metadata.items() if key != "annotations"}
+        metadata |= {"annotations": kept} if kept else {}
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"{GROUP}/{version}", "metadata": metadata}

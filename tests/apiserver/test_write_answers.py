@@ -18,7 +18,7 @@ MERGE = "application/merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 OTHER = "00000000-0000-4000-8000-000000000001"
 POD = {"metadata": {"name": "p"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}
-CONTROLLER = {
+CONTROLLER: Object = {
     "metadata": {"name": "r"},
     "spec": {
         "replicas": 2,
@@ -91,3 +91,20 @@ async def test_a_scale_that_is_put_has_a_name(server: ApiServer) -> None:
     await send(server, "POST", CONTROLLERS, CONTROLLER)
     status, said = await send(server, "PUT", f"{CONTROLLERS}/r/scale", {"spec": {"replicas": 5}})
     assert (status, "name must be provided" in said["message"]) == (400, True)
+
+
+async def test_the_metadata_of_a_daemon_set_is_its_own_alone(server: ApiServer) -> None:
+    sets = "/apis/apps/v1/namespaces/default/daemonsets"
+    template = CONTROLLER["spec"]["template"]
+    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    _, made = await send(server, "POST", sets, body)
+    assert "deprecated.daemonset.template.generation" in made["metadata"]["annotations"]
+    _, shown = await send(server, "GET", f"{sets}/d", accept=TABLE)
+    assert "annotations" not in shown["rows"][0]["object"]["metadata"]
+
+
+async def test_an_eviction_names_its_pod(server: ApiServer) -> None:
+    await send(server, "POST", PODS, POD)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
+    status, said = await send(server, "POST", f"{PODS}/p/eviction", eviction)
+    assert (status, said["message"]) == (400, "name in URL does not match name in Eviction object")

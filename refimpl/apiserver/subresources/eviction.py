@@ -37,7 +37,7 @@ async def create(call: Call) -> Answer:
     """
     options = writeoptions.read(call, "CreateOptions")
     eviction = decoding.read_object(call, options.field_validation, EVICTIONS, also=("policy/v1beta1",))
-    if eviction["metadata"].get("name", call.target.name) != call.target.name:
+    if eviction["metadata"].get("name", "") != call.target.name:
         raise bad_request("name in URL does not match name in Eviction object")
     admission.admit(call.context("CREATE", dry_run=options.dry_run), None, eviction)
     chosen = deleteoptions.from_object(eviction.get("deleteOptions") or {})

@@ -8,7 +8,7 @@ from refimpl.api.errors import Object
 from refimpl.api.meta import controller_of, is_terminating
 from refimpl.api.resources import PODS, REPLICASETS, REPLICATIONCONTROLLERS, Resource
 from refimpl.clock import Clock
-from refimpl.controllers.replication import replica_sets, replication_controllers
+from refimpl.controllers.replication import replica_sets, replication_controllers, status
 from tests.controllers.cluster import Cluster, control_plane, template
 
 
@@ -171,3 +171,28 @@ async def test_many_pods_are_created_exactly_once_each(cluster: Cluster):
     await cluster.settle(20)
     assert len(await cluster.list(PODS)) == 700
     assert counts(await cluster.get(REPLICATIONCONTROLLERS, "web")) == (700, 700, 700)
+
+
+async def test_a_status_that_somebody_else_wrote_is_put_right(cluster: Cluster):
+    await cluster.create(REPLICATIONCONTROLLERS, "web", spec=rc_spec())
+    await cluster.settle()
+    seen = await cluster.get(REPLICATIONCONTROLLERS, "web")
+    await cluster.client.update(REPLICATIONCONTROLLERS, {**seen, "status": {"replicas": 99}}, subresource="status")
+    await cluster.settle()
+    assert counts(await cluster.get(REPLICATIONCONTROLLERS, "web")) == (3, 3, 3)
+
+
+async def test_its_own_report_is_no_reason_to_count_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch):
+    looks = []
+    calculate = status.calculate
+    await cluster.create(REPLICATIONCONTROLLERS, "web", spec=rc_spec(0))
+    await cluster.settle()
+    monkeypatch.setattr(status, "calculate", lambda *given, **more: (looks.append(1), calculate(*given, **more))[1])
+    await cluster.client.patch(
+        REPLICATIONCONTROLLERS, "web", {"metadata": {"annotations": {"a": "b"}}}, namespace="default"
+    )
+    await cluster.settle()
+    seen = await cluster.get(REPLICATIONCONTROLLERS, "web")
+    await cluster.client.update(REPLICATIONCONTROLLERS, {**seen, "status": {"replicas": 99}}, subresource="status")
+    await cluster.settle()
+    assert len(looks) == 2

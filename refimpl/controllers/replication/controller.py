@@ -97,6 +97,7 @@ class ReplicaController:
         self._control = PodControl(context.client, context.recorder(kind.component))
         self._expectations = Expectations(context.clock)
         self._queue: WorkQueue[Key] = WorkQueue(context.clock)
+        self._reported: dict[str, Object] = {}
         indexes = {BY_CONTROLLER: by_controller, BY_NAMESPACE: by_namespace}
         self._owners = context.informers.informer(kind.resource, indexes)
         self._pods = context.informers.informer(PODS, {BY_CONTROLLER: by_controller})
@@ -177,6 +178,7 @@ class ReplicaController:
         now = self._clock.now()
         fresh = status.calculate(owner, mine, trouble, now, terminating=self._kind.terminating)
         if fresh != owner.get("status"):
+            self._reported[owner["metadata"]["uid"]] = fresh
             await self._client.update(self._kind.resource, {**owner, "status": fresh}, subresource="status")
 
     def _revisit(self, key: Key, owner: Object, mine: tuple[Object, ...]) -> None:
@@ -187,7 +189,19 @@ class ReplicaController:
     def _owner_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None and old is not None:
             self._expectations.forget(old["metadata"]["uid"])
-        self._queue.add(key_of(any_of(old, new)))
+            self._reported.pop(old["metadata"]["uid"], None)
+        if not self._is_own_report(old, new):
+            self._queue.add(key_of(any_of(old, new)))
+
+    def _is_own_report(self, old: Object | None, new: Object | None) -> bool:
+        """Whether all that happened to an owner is that it got the status this controller wrote."""
+        if old is None or new is None or new.get("status") != self._reported.get(new["metadata"]["uid"]):
+            return False
+        return all(_without_version(old.get(part)) == _without_version(new.get(part)) for part in ("metadata", "spec"))
+
+
+def _without_version(part: Object | None) -> Object:
+    return {key: value for key, value in (part or {}).items() if key not in {"resourceVersion", "managedFields"}}
 
 
 def replica_sets(context: ControllerContext) -> ReplicaController:

@@ -20,7 +20,7 @@ from refimpl.controllers.workloads.expectations import Expectations
 from refimpl.controllers.workloads.owners import BY_NAMESPACE, controller_uid
 
 BURST: Final = 0.05
-BURST_PER_REPLICA: Final = 0.001
+BURST_PER_REPLICA: Final = 0.005
 LONGEST_BURST: Final = 1.0
 """Seconds for which changes of an owner's pods are gathered and then looked at once, more for an owner of many: of five
 hundred pods that come up together each would otherwise have all five hundred counted."""

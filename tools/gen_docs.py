@@ -1,5 +1,7 @@
 """Writes docs/requirements/*.md and docs/coverage.md from the catalogue, the cases and the faults.
 
+docs/differences.md is written from the list of recordings that the reference does not answer as recorded.
+
 python tools/gen_docs.py            writes them
 python tools/gen_docs.py --check    says which of them are out of date, and ends with 1 when one is
 """
@@ -21,9 +23,12 @@ from conformance.catalogue import Catalogue, Requirement  # noqa: E402
 from conformance.collect import Entry, collect  # noqa: E402
 from conformance.features import needed  # noqa: E402
 from tests.faults.harness import Fault, all_faults  # noqa: E402
+from tests.replay import sessions, transcript  # noqa: E402
+from tests.replay.sessions import Difference  # noqa: E402
 
 PAGES = "docs/requirements"
 COVERAGE = "docs/coverage.md"
+DIFFERENCES = "docs/differences.md"
 NOTE = "<!-- Written by tools/gen_docs.py; change the catalogue, the cases or the faults instead. -->"
 SIDES = {"master": "Requirements on a master", "node": "Requirements on a node agent"}
 
@@ -68,7 +73,46 @@ def documents(book: Catalogue, entries: Sequence[Entry], faults: Sequence[Fault]
     pages = {f"{PAGES}/{group}.md": page(book.titles[group], group, rows) for group, rows in groups.items()}
     pages[f"{PAGES}/README.md"] = index(book, groups)
     pages[COVERAGE] = coverage(book, groups, entries, faults)
+    pages[DIFFERENCES] = differences()
     return pages
+
+
+def differences() -> str:
+    """The page about recordings that the reference does not answer as recorded."""
+    known, names = transcript.differences(), transcript.case_names()
+    listed, runs = (
+        sessions.known_differences(),
+        [name for name in sessions.session_names() if name.startswith("kubectl/")],
+    )
+    lines = [
+        NOTE.replace("the catalogue, the cases or the faults", "fixtures/recordings/differences.toml"),
+        "",
+        "# Where the reference is known to differ",
+        "",
+        (
+            f"Of {len(names)} recorded request sequences of kube-apiserver 1.36 the reference answers all but "
+            f"{len(known)} as recorded:"
+        ),
+        "",
+        "| recording | why it differs |",
+        "|---|---|",
+        *(f"| {name} | {reason} |" for name, reason in known.items()),
+        "",
+        f"Of {len(runs)} recorded kubectl sessions these end otherwise, with every kubectl or with old ones:",
+        "",
+        "| session | with kubectl | why it differs |",
+        "|---|---|---|",
+        *(f"| {name} | {versions(each)} | {each.reason} |" for name, each in listed.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def versions(known: Difference) -> str:
+    """Of which kubectl a difference is true."""
+    first = f"from 1.{known.since} on" if known.since else ""
+    last = f"before 1.{known.before}" if known.before != sys.maxsize else ""
+    return ", ".join(filter(None, (first, last))) or "any"
 
 
 # One page a group

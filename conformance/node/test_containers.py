@@ -218,6 +218,16 @@ def test_a_container_that_does_not_live_is_restarted(seen: AgentSeen) -> Iterato
         yield Violation(want="Running and restarted, since its liveness probe fails", got=got, at=at, about=about)
 
 
+@judges("N-POD-11", reads=agent_containers)
+def test_a_container_that_is_well_again_lives_on(seen: AgentSeen) -> None:
+    at, about = seen.mark("lives over").at, seen.naming.name("flickering")
+    state = seen.pod("flickering").state_at(at)
+    if pods.phase(state) != "Running" or _restarts(state):
+        got = f"{pods.phase(state)}, {_restarts(state)} restarts"
+        want = "Running without a restart, since its probe failed less often than its threshold"
+        raise Violation(want=want, got=got, at=at, about=about)
+
+
 @judges("N-POD-15", reads=agent_containers)
 def test_a_pod_ends_at_its_deadline(seen: AgentSeen) -> Iterator[Violation]:
     bound = seen.mark("pods bound").at

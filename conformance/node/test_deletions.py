@@ -8,6 +8,7 @@ from typing import Any
 from conformance.drive.scenarios.agent_deletions import (
     FORGOTTEN,
     GRACES,
+    HOOK,
     KEPT,
     LEFT,
     PATIENCE,
@@ -25,7 +26,7 @@ from conformance.scenario import judges
 from conformance.timing import Window
 from conformance.verdict import NotExercised, Violation
 
-KILLED: Mapping[str, int] = {"stubborn": 5, "hurried": 1, "hooked": 10, "by-its-spec": SPEC_GRACE}
+KILLED: Mapping[str, int] = {"stubborn": 5, "hurried": 1, "hooked": 10, "together": 5, "by-its-spec": SPEC_GRACE}
 """Pods that do not end by themselves, and what they get."""
 BY_KILL = 137
 BEFORE = "before the absence"
@@ -98,6 +99,13 @@ def _ended(seen: AgentSeen, role: str) -> float | None:
         if event.after is None or (listed and all(map(pods.terminated, listed))):
             return event.at
     return None
+
+
+@judges("N-DEL-02", reads=agent_deletions)
+def test_a_container_is_told_to_end_when_its_hook_has_run(seen: AgentSeen) -> Iterator[Violation]:
+    seen.needs("runs_containers")
+    window = Window(HOOK * 0.95, HOOK + seen.timing.container_killed(0).latest)
+    yield from _killed(seen, "hook-first", _deleted(seen, "hook-first"), window)
 
 
 @judges("N-POD-08", reads=agent_deletions)

@@ -17,10 +17,12 @@ from refimpl.kubelet import (
     podstatus,
     predicates,
     preemption,
+    probes,
     registration,
 )
 from refimpl.kubelet import resources as asked
 from refimpl.kubelet.lease import LeaseController
+from refimpl.kubelet.termination import Stopper
 from tests.faults.harness import Fault, replaced
 
 _active_deadline = podspec.active_deadline
@@ -29,12 +31,15 @@ _matches_node = predicates.matches_node
 _node_addresses = addresses.node_addresses
 _initial_node = nodestatus.initial_node
 _out_of = admission.out_of
+_observed = probes.observed
 _owner_uid = LeaseController._owner_uid
 _containers_ready = podconditions.containers_ready
 _pod_conditions = podconditions.conditions
 _pod_status = podstatus.pod_status
 _pod_requests = asked.pod_requests
 _renewed = lease.renewed
+_run_hook = Stopper.run_hook
+_stop_container = Stopper.stop_container
 _state_of = podstatus.state_of
 _term_matches = predicates._term_matches
 _update = conditions.update
@@ -164,6 +169,28 @@ def _twice(pod):
     return None if seconds is None else 2 * seconds
 
 
+async def _unheard(self, *_):
+    return
+
+
+async def _term_first(self, record, run, spec, hook, countdown):
+    await self._runtime.signal(run.id, "TERM")
+    await _run_hook(self, record, run, spec, hook, countdown)
+
+
+async def _in_turn(self, record, wave, grace, minimum):
+    for run in wave:
+        await self.stop_container(record, run, grace, minimum=minimum, message=f"Stopping container {run.name}")
+
+
+async def _hurried(self, record, run, grace, *, minimum, message):
+    await _stop_container(self, record, run, grace, minimum=0, message=message)
+
+
+def _impatient(state, probe, *, success):
+    return _observed(state, {**probe, "failureThreshold": 1}, success=success)
+
+
 FAULTS = [
     Fault(
         "conditions of others end with the agent",
@@ -254,4 +281,9 @@ FAULTS = [
     Fault("one ready container is enough", ("N-POD-11",), replaced(podconditions, "containers_ready", _one_is_enough)),
     Fault("killed containers have the signal as exit code", ("N-POD-08",), replaced(podstatus, "state_of", _by_signal)),
     Fault("deadlines are twice as long", ("N-POD-15",), replaced(podspec, "active_deadline", _twice)),
+    Fault("hooks are not run", ("N-DEL-02",), replaced(Stopper, "run_hook", _unheard)),
+    Fault("containers are told to end before their hook", ("N-DEL-02",), replaced(Stopper, "run_hook", _term_first)),
+    Fault("containers end one after the other", ("N-DEL-02",), replaced(Stopper, "_stop_together", _in_turn)),
+    Fault("containers get less than two seconds", ("N-DEL-02",), replaced(Stopper, "stop_container", _hurried)),
+    Fault("one failed probe is enough", ("N-POD-11",), replaced(probes, "observed", _impatient)),
 ]

@@ -26,6 +26,8 @@ def _probe(path: str, failures: int) -> dict[str, Any]:
 
 
 READY = f"sleep {READY_AFTER}; touch ready; sleep {READY_FOR}; rm ready; sleep {READY_FOR}; touch ready; sleep 100000"
+FLICKER = f"touch live; sleep {LIVE_FOR}; rm live; sleep 3; touch live; sleep 100000"
+"""Too short for three probes in a row to fail."""
 LIVE = f"touch live; sleep {LIVE_FOR}; rm live; sleep 100000"
 PODS: dict[str, dict[str, Any]] = {
     "ok-never": {"containers": [shell("exit 0")], "restartPolicy": "Never"},
@@ -52,6 +54,12 @@ PODS: dict[str, dict[str, Any]] = {
         "containers": [shell(LIVE, livenessProbe={**_probe("live", 2), "initialDelaySeconds": 1})],
         "terminationGracePeriodSeconds": 1,
     },
+    "flickering": {
+        "containers": [
+            shell(FLICKER, livenessProbe={**_probe("live", 3), "periodSeconds": 2, "initialDelaySeconds": 1})
+        ],
+        "terminationGracePeriodSeconds": 1,
+    },
     "late": {"containers": [pause()], "activeDeadlineSeconds": DEADLINE},
     "no-image": {"containers": [pause(image=NO_IMAGE)]},
     "never-pulled": {"containers": [pause(image=NO_IMAGE, imagePullPolicy="Never")]},
@@ -74,7 +82,7 @@ def _patience(timing: AgentTiming) -> float:
 
 @agent_scenario(watches=(NODE, LEASE, POD, EVENT), abilities=("runs_containers",), longest=_longest)
 async def agent_containers(stage: AgentStage) -> None:
-    """Fifteen pods live their lives; when all is seen the agent is restarted."""
+    """Sixteen pods live their lives; when all is seen the agent is restarted."""
     timing = stage.timing
     await stage.start()
     if not await stage.settled():

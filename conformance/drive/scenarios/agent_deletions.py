@@ -8,7 +8,7 @@ from typing import Any
 from conformance.agent_timing import AgentTiming
 from conformance.client import existing
 from conformance.drive.agent import AgentStage
-from conformance.drive.containers import NO_IMAGE, STUBBORN, pause, shell
+from conformance.drive.containers import NO_IMAGE, OBEDIENT, STUBBORN, pause, shell
 from conformance.driver import Disturbance
 from conformance.judge import agent_pods as pods
 from conformance.kinds import LEASE, NODE, POD
@@ -22,6 +22,8 @@ GRACES: Mapping[str, int | None] = {
     "stubborn": 5,
     "hurried": 1,
     "hooked": 10,
+    "hook-first": 30,
+    "together": 5,
     "by-its-spec": None,
     "held": 1,
     "unstarted": None,
@@ -70,6 +72,8 @@ def _spec(role: str) -> dict[str, Any]:
         "hurried": {"containers": [shell(STUBBORN)]},
         "shortened": {"containers": [shell(STUBBORN)]},
         "hooked": {"containers": [shell(STUBBORN, lifecycle=hook)]},
+        "hook-first": {"containers": [shell(OBEDIENT, lifecycle=hook)]},
+        "together": {"containers": [shell(STUBBORN, name) for name in ("c1", "c2", "c3")]},
         "by-its-spec": {"containers": [shell(STUBBORN)], "terminationGracePeriodSeconds": SPEC_GRACE},
         "unstarted": {"containers": [pause(image=NO_IMAGE)]},
     }

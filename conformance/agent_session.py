@@ -22,7 +22,7 @@ from conformance.plays import Plays
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
-from conformance.scenario import NODE, Scenario
+from conformance.scenario import NODE, Scenario, Waits
 from conformance.verdict import Unsupported
 
 
@@ -95,9 +95,9 @@ class AgentSession:
         """Why requirements of a profile do not bind this agent; empty when they do."""
         return "" if profile in self.facts.profiles else f"the agent does not claim the profile {profile!r}"
 
-    def longest(self) -> tuple[str, float]:
-        """The scenario that lasted longest, and how many seconds."""
-        return self._plays.longest()
+    def waits(self) -> Waits:
+        """How long the scenarios lasted."""
+        return self._plays.waits()
 
     async def claim(self, feature: Feature) -> Claim:
         """Nothing: features are a master's; an agent's profiles are declared by its driver."""

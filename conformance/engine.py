@@ -24,7 +24,7 @@ from conformance.replay import ReplaySession, ReplayTarget
 from conformance.report.explain import AnySeen, explain, repeat_line
 from conformance.report.plan import plan
 from conformance.report.results import Report, Result
-from conformance.scenario import MASTER, Scenario, imposed
+from conformance.scenario import MASTER, Scenario, Waits, imposed
 from conformance.session import Session
 from conformance.target import Target, TargetError
 from conformance.terms import Terms
@@ -61,8 +61,8 @@ class AnySession(Protocol):
         """Waits for a scenario's end."""
         ...
 
-    def longest(self) -> tuple[str, float]:
-        """The scenario that lasted longest, and how many seconds."""
+    def waits(self) -> Waits:
+        """How long the scenarios lasted."""
         ...
 
     def lacks(self, profile: str) -> str:
@@ -228,8 +228,7 @@ class Engine:
             left_behind=tuple(self._left),
             wall_seconds=self._took,
             longest_wait=self._longest,
-            longest_scenario=session.longest()[0],
-            longest_seconds=session.longest()[1],
+            waits=session.waits(),
             fault=session.fault,
             claims=self._claims,
             contradictions=self._contradictions,

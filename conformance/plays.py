@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 from conformance.client import ApiRefused
-from conformance.scenario import Scenario
+from conformance.scenario import Scenario, Waits
 from conformance.verdict import SuiteError, Unsupported, place
 from conformance.wire import NoAnswer
 
@@ -24,6 +24,7 @@ class Plays(Generic[S]):
         self._lost: SuiteError | None = None
         self._began: dict[str, float] = {}
         self._lasted: dict[str, float] = {}
+        self._alone: dict[str, None] = {}
 
     def start(self, scenario: Scenario, play: Callable[[], Awaitable[S]], longest: float) -> None:
         """Starts one.
@@ -41,10 +42,14 @@ class Plays(Generic[S]):
     def begin(self, scenario: Scenario) -> None:
         """Counts a scenario's time from now on: what it waited for before was the others' affair."""
         self._began[scenario.name] = asyncio.get_running_loop().time()
+        if scenario.alone:
+            self._alone[scenario.name] = None
 
-    def longest(self) -> tuple[str, float]:
-        """The scenario that lasted longest so far, with its seconds; none and 0 before one has ended."""
-        return max(self._lasted.items(), key=lambda item: item[1], default=("", 0.0))
+    def waits(self) -> Waits:
+        """How long the scenarios have lasted that are over."""
+        together = {name: seconds for name, seconds in self._lasted.items() if name not in self._alone}
+        longest = max(together.items(), key=lambda item: item[1], default=("", 0.0))
+        return Waits(*longest, alone=sum(self._lasted.get(name, 0.0) for name in self._alone))
 
     def started(self) -> list[str]:
         """The names of those that were started so far."""

@@ -16,7 +16,7 @@ from conformance.naming import Naming
 from conformance.record import files
 from conformance.record.files import HistoryFileError
 from conformance.record.history import END, History
-from conformance.scenario import MASTER, Scenario
+from conformance.scenario import MASTER, Scenario, Waits
 from conformance.target import Facts, TargetError
 from conformance.timing import Timing
 from conformance.verdict import SuiteError
@@ -95,9 +95,9 @@ class ReplaySession:
         part = self._history.part(scenario.name, naming.belongs, ends[0])
         return Seen(naming=naming, history=part, timing=self.timing, facts=self.facts)
 
-    def longest(self) -> tuple[str, float]:
+    def waits(self) -> Waits:
         """Nothing is waited for again."""
-        return "", 0.0
+        return Waits()
 
     def lacks(self, profile: str) -> str:
         """Nothing is known to be lacking."""

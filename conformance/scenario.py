@@ -64,6 +64,21 @@ def imposed(scenarios: Iterable[Scenario], timing: Any) -> float:
 
 
 @attrs.frozen
+class Waits:
+    """How long a run had to wait for its target.
+
+    Attributes:
+        scenario: which lasted longest of those that are played together.
+        seconds: how long.
+        alone: seconds that scenarios took besides which have to be played alone.
+    """
+
+    scenario: str = ""
+    seconds: float = 0
+    alone: float = 0
+
+
+@attrs.frozen
 class Case:
     """What a case function declares.
 

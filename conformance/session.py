@@ -29,7 +29,7 @@ from conformance.record.feeds import feeds
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Recorder
-from conformance.scenario import MASTER, Scenario, imposed, usual
+from conformance.scenario import MASTER, Scenario, Waits, imposed, usual
 from conformance.target import Connection, Facts, Target, TargetError
 from conformance.timing import Timing
 from conformance.verdict import SuiteError, Unsupported, place
@@ -154,9 +154,9 @@ class Session:
         """Why requirements of a profile do not bind this target: never by profile; see `claim`."""
         return ""
 
-    def longest(self) -> tuple[str, float]:
-        """The scenario that lasted longest, and how many seconds."""
-        return self._plays.longest()
+    def waits(self) -> Waits:
+        """How long the scenarios lasted."""
+        return self._plays.waits()
 
     async def claim(self, feature: Feature) -> Claim:
         """What the target claims of a feature; waits for the canary if need be."""

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from conformance.claims import Claim
 from conformance.report.results import Outcome, Report, Result
 
@@ -36,7 +38,7 @@ def document(report: Report, *, strict: bool = False) -> dict[str, Any]:
             "seed": report.seed,
             "wallSeconds": round(report.wall_seconds, 3),
             "longestScenarioSeconds": report.longest_wait,
-            "longestWait": {"scenario": report.longest_scenario, "seconds": round(report.longest_seconds, 3)},
+            "waits": attrs.asdict(report.waits),
             "exitCode": report.exit_code(strict=strict),
             "fault": report.fault,
             "leftBehind": list(report.left_behind),

@@ -9,6 +9,7 @@ import attrs
 
 from conformance.claims import Claim
 from conformance.report.explanation import Explanation
+from conformance.scenario import Waits
 from conformance.verdict import Judgement, Verdict
 
 _EXERCISED = (Verdict.PASS, Verdict.FAIL, Verdict.WARNING)
@@ -71,8 +72,7 @@ class Report:
         left_behind: objects that could not be removed.
         wall_seconds: real time it took.
         longest_wait: seconds that the target's settings impose at most: of the longest scenario, and of those alone.
-        longest_scenario: which lasted longest in fact; a run cannot be shorter.
-        longest_seconds: how long that was, in the target's time.
+        waits: how long the scenarios lasted in fact, in the target's time; a run cannot be shorter.
         fault: how the target broke down; empty when it did not.
         claims: what the target claims of the features that cases need or that were declared.
         contradictions: where the target and what was declared of it differ, a line each.
@@ -87,8 +87,7 @@ class Report:
     left_behind: tuple[str, ...] = ()
     wall_seconds: float = 0
     longest_wait: float = 0
-    longest_scenario: str = ""
-    longest_seconds: float = 0
+    waits: Waits = attrs.field(factory=Waits)
     fault: str = ""
     claims: tuple[Claim, ...] = ()
     contradictions: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
         f"target {report.target} ({report.version}), run {report.run_id}, seed {report.seed}",
         f"{counts or 'no case'} in {report.wall_seconds:.1f} s",
     ]
-    if report.longest_seconds:
+    if report.waits.seconds:
         lines.append(waited(report))
     if not interrupted and not report.exercised:
         lines.append("nothing was exercised: this run says nothing about the target")
@@ -65,13 +65,13 @@ def summary(report: Report, *, strict: bool = False, interrupted: bool = False) 
 
 
 def waited(report: Report) -> str:
-    """How long the longest of the scenarios waited for the target, which all others play beside, and the run for it."""
-    ratio = report.wall_seconds / report.longest_seconds
+    """How long the target made the run wait, all scenarios playing side by side, and how long the run took for it."""
+    waits = report.waits
+    longest = f"longest wait imposed by the target {waits.seconds:.1f} s (scenario {waits.scenario})"
+    alone = f" and {waits.alone:.1f} s alone" if waits.alone else ""
+    ratio = report.wall_seconds / (waits.seconds + waits.alone)
     bound = f"at most {report.longest_wait:.0f} s by its settings"
-    longest = f"{report.longest_seconds:.1f} s (scenario {report.longest_scenario}; {bound})"
-    return (
-        f"longest wait imposed by the target {longest}, wall time {report.wall_seconds:.1f} s: {ratio:.2f} times that"
-    )
+    return f"{longest}{alone}, {bound}; wall time {report.wall_seconds:.1f} s: {ratio:.2f} times that"
 
 
 def verdict_line(code: int) -> str:

@@ -12,12 +12,13 @@ from conformance.drive.manifests import tolerate
 from conformance.drive.node import SimulatedNode
 from conformance.drive.stage import Stage
 from conformance.drive.waits import ready, schedulable, settled
-from conformance.judge import taints
+from conformance.judge import conditions, taints
 from conformance.judge.daemons import target
 from conformance.judge.pods import bound_to, terminating
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE
 from conformance.kinds import DAEMON_SET, NODE, POD
 from conformance.naming import DOMAIN
+from conformance.record.history import Object
 from conformance.scenario import scenario
 from conformance.timing import Timing
 
@@ -140,6 +141,7 @@ async def _come_late(stage: Stage) -> None:
 
 async def _fail(stage: Stage) -> None:
     """The daemon pod of a node fails, as one does that its node would not take."""
+    await stage.until(lambda: all(_is_ready(pod) for pod in stage.pods_on("late")), within=settled(stage))
     failing = [pod for pod in stage.pods_on("late") if not terminating(pod)]
     with stage.request("daemon pod failed"):
         for pod in failing:
@@ -182,6 +184,10 @@ def _has_one(stage: Stage, daemon: str, node: str) -> bool:
     """Whether a DaemonSet has a bound pod on a node that stays."""
     name = stage.naming.name(node)
     return any(bound_to(pod) == name == target(pod) and not terminating(pod) for pod in stage.pods_of(daemon))
+
+
+def _is_ready(pod: Object) -> bool:
+    return conditions.status(pod, "Ready") == "True"
 
 
 def _wanted(stage: Stage, daemon: str) -> int:

@@ -11,6 +11,8 @@ import pytest
 import fixtures.reference  # noqa: F401
 from conformance.report import html, markdown
 from conformance.report.results import Outcome, Report, Result
+from conformance.report.summary import summary
+from conformance.scenario import Waits
 from conformance.verdict import Finding, Judgement, Verdict
 from tests.conformance.test_suite_plugin import CASES, OPTIONS
 
@@ -111,3 +113,13 @@ def test_whatever_a_target_says_stays_text(form: object):
 def test_an_empty_session_has_a_page_too(tmp_path: Path):
     html.write(Outcome(()), tmp_path / "page.html")
     assert "not green" in Page((tmp_path / "page.html").read_text()).text
+
+
+def test_the_summary_says_how_long_the_target_made_the_run_wait():
+    waits = Waits("garbage", 100.0, alone=20.0)
+    lines = summary(Report("t", "v1", "run", 0, {}, (), wall_seconds=132.0, longest_wait=300.0, waits=waits))
+    assert any(
+        "longest wait imposed by the target 100.0 s (scenario garbage) and 20.0 s alone" in line
+        and "wall time 132.0 s: 1.10 times that" in line
+        for line in lines
+    )

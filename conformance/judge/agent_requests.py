@@ -11,7 +11,7 @@ from conformance.judge.agent import AgentSeen, sent_body
 from conformance.record.history import Exchange, Object
 from conformance.verdict import NotExercised
 
-_AT_ONCE = 0.05
+_AT_ONCE = 0.12
 _BY_ITSELF = (0.95, 1.05)
 
 NODES = "/api/v1/nodes"

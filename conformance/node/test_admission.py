@@ -180,6 +180,9 @@ def test_a_critical_pod_makes_room_for_itself(seen: AgentSeen) -> Iterator[Viola
 @judges("N-ADM-12", reads=agent_admission)
 def test_a_refusal_is_final(seen: AgentSeen) -> Iterator[Violation]:
     seen.mark("room used")
+    for removal in (each for role in REFUSED for each in pods.removals(seen, role)):
+        want, about = "the object of a refused pod kept", pods.pod_name(removal)
+        yield Violation(want=want, got="DELETE", at=removal.sent, about=about)
     for role in REFUSED:
         about = seen.naming.name(role)
         events = [event for event in seen.pod(role).events if pods.phase(event.before) == "Failed"]

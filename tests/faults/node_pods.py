@@ -190,7 +190,9 @@ FAULTS = [
         ("N-POD-03",),
         replaced(podstatus, "container_status", _ready_before_running),
     ),
-    Fault("statuses have no host address", ("N-POD-03",), replaced(podstatus, "pod_status", _without("hostIP"))),
+    Fault(
+        "statuses have no host address", ("N-POD-03",), replaced(podstatus, "pod_status", _without("hostIP", "hostIPs"))
+    ),
     Fault(
         "a running pod has no address", ("N-POD-04",), replaced(podstatus, "pod_status", _without("podIP", "podIPs"))
     ),

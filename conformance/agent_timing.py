@@ -200,7 +200,7 @@ class AgentTiming:
         return Window(due - self.slack, due * 1.5 + 1.5 * _POD_SYNC + self.container_startup)
 
     def crash_wait(self, crashes: int) -> float:
-        """Seconds that a container waits at least after crash number `crashes`; the first is 1, and waits for nothing."""
+        """Seconds that a container waits at least after its crash of that number; after the first (1) none."""
         return min(_FIRST_BACKOFF * 2 ** (crashes - 2), self.max_container_restart_period) if crashes > 1 else 0
 
     def crashes_to_the_longest_wait(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -164,3 +164,14 @@ async def until(master: Master, condition: Callable[[], Any]) -> None:
     """Waits, request by request, until a condition on what was asked holds."""
     while not condition():
         await master.next_request()
+
+
+def script(text: str, name: str = "c1", **more: Any) -> dict[str, Any]:
+    """A container that runs a shell script."""
+    return {"name": name, "image": "busybox", "command": ["sh", "-c", text], **more}
+
+
+def state(pod: Mapping[str, Any], index: int = 0, field: str = "containerStatuses") -> Mapping[str, Any]:
+    """The state of one container."""
+    found: Mapping[str, Any] = pod["status"][field][index]["state"]
+    return found

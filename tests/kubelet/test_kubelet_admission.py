@@ -45,13 +45,6 @@ def node_of(labels=None, taints=(), **allocatable):
     }
 
 
-@pytest.fixture
-async def node(master: Master):
-    async with running(make_kubelet(master)) as kubelet:
-        await asyncio.sleep(5)
-        yield kubelet
-
-
 async def outcome(master, name):
     status = (await master.pod(name))["status"]
     return status.get("phase"), status.get("reason")

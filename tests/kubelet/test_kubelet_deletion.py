@@ -7,21 +7,9 @@ import pytest
 from refimpl.api.resources import PODS
 from refimpl.kubelet.podrecord import StopOrder
 from refimpl.kubelet.podstatus import Ending
-from tests.kubelet.kubelet_master import Master, make_kubelet, running
-
-
-def script(text, name="c1", **more):
-    return {"name": name, "image": "busybox", "command": ["sh", "-c", text], **more}
-
+from tests.kubelet.kubelet_master import Master, make_kubelet, running, script
 
 STUBBORN = "trap '' TERM; sleep 1000"
-
-
-@pytest.fixture
-async def node(master: Master):
-    async with running(make_kubelet(master)) as kubelet:
-        await asyncio.sleep(5)
-        yield kubelet
 
 
 async def delete(master: Master, name="p1", **options):

@@ -4,33 +4,15 @@ import asyncio
 
 import pytest
 
-from refimpl.api.resources import PODS
 from refimpl.clock import parse_time
-from refimpl.kubelet.runtime.base import RuntimeStatus
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
-from tests.kubelet.kubelet_master import Master, eventually, make_kubelet, refusing, running, unreachable
+from tests.kubelet.kubelet_master import Master, make_kubelet, running, script, state
 
 STATUS = "/pods/p1/status"
 
 
-def script(text, name="c1", **more):
-    return {"name": name, "image": "busybox", "command": ["sh", "-c", text], **more}
-
-
 def condition(pod, kind):
     return next(entry for entry in pod["status"]["conditions"] if entry["type"] == kind)
-
-
-def state(pod, index=0, field="containerStatuses"):
-    return pod["status"][field][index]["state"]
-
-
-@pytest.fixture
-async def node(master: Master):
-    """A node that has been ready for a while."""
-    async with running(make_kubelet(master)) as kubelet:
-        await asyncio.sleep(5)
-        yield kubelet
 
 
 async def test_a_bound_pod_is_pending_then_running(master: Master, node):
@@ -307,70 +289,6 @@ async def test_host_network_pods_have_the_address_of_the_node(master: Master, no
     assert status["podIP"] == status["hostIP"] == "10.0.0.1"
 
 
-async def test_without_network_only_host_network_pods_start(master: Master, node):
-    node.runtime.set_status(
-        RuntimeStatus(network_error="NetworkReady=false reason:NetworkPluginNotReady message:no CNI")
-    )
-    await asyncio.sleep(11)
-    await master.bind("p1")
-    await master.bind("p2", hostNetwork=True)
-    await asyncio.sleep(11)
-    assert state(await master.pod("p1"))["waiting"]
-    assert state(await master.pod("p2"))["running"]
-    ready = (await master.node())["status"]["conditions"][-1]
-    assert ready["status"] == "False"
-    assert "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady" in ready["message"]
-    node.runtime.set_status(RuntimeStatus())
-    await asyncio.sleep(15)
-    assert state(await master.pod("p1"))["running"]
-
-
-async def test_no_pod_starts_while_the_runtime_is_down(master: Master, node):
-    node.control.set_runtime_down(down=True)
-    await asyncio.sleep(45)
-    await master.bind()
-    await asyncio.sleep(30)
-    assert "containerStatuses" not in (await master.pod())["status"]
-    node.control.set_runtime_down(down=False)
-    await asyncio.sleep(15)
-    assert (await master.pod())["status"]["phase"] == "Running"
-    assert (await master.node())["status"]["conditions"][-1]["status"] == "True"
-
-
-async def test_a_restarted_kubelet_takes_over_what_runs(master: Master):
-    kubelet = make_kubelet(master)
-    async with running(kubelet):
-        await asyncio.sleep(5)
-        await master.bind()
-        await asyncio.sleep(5)
-    before = await master.pod()
-    at = master.clock.monotonic()
-    await asyncio.sleep(120)
-    async with running(kubelet):
-        await asyncio.sleep(30)
-    assert (await master.pod())["status"] == before["status"]
-    assert not master.asked("PATCH", "/pods", since=at)
-
-
-async def test_a_change_during_an_outage_arrives_after_it(master: Master, node):
-    await master.bind(containers=[script("sleep 20; exit 4")], restartPolicy="Never")
-    await asyncio.sleep(5)
-    master.fault = unreachable
-    await asyncio.sleep(40)
-    master.fault = None
-    await asyncio.sleep(10.5)
-    assert (await master.pod())["status"]["phase"] == "Failed"
-
-
-async def test_a_pod_bound_during_an_outage_is_picked_up_after_it(master: Master, node):
-    master.fault = refusing(503)
-    await asyncio.sleep(20)
-    await master.bind()
-    await asyncio.sleep(20)
-    master.fault = None
-    await eventually(lambda: _is_running(master), within=60)
-
-
 async def test_in_1_5_the_status_is_put_as_a_whole(master: Master):
     async with running(make_kubelet(master, era="1.5")):
         await asyncio.sleep(12)
@@ -399,7 +317,3 @@ async def test_the_master_may_send_a_foreign_pod_and_it_is_left_alone(master: Ma
     node.manager.handle(None, {"kind": "Pod", "apiVersion": "v1", **foreign})
     await asyncio.sleep(20)
     assert "containerStatuses" not in (await master.pod())["status"]
-
-
-async def _is_running(master):
-    return (await master.client().get(PODS, "p1", namespace="default"))["status"].get("phase") == "Running"

@@ -19,18 +19,7 @@ from refimpl.kubelet.live import kill_leftovers, live_kubelet, open_endpoint, ru
 from refimpl.kubelet.server import KubeletServer
 from refimpl.kubelet.serving import Endpoint, listen, serve
 from refimpl.storage.memory import MemoryStore
-from tests.kubelet.kubelet_master import Master, make_kubelet, running, until
-
-
-def script(text, name="c1", **more):
-    return {"name": name, "image": "busybox", "command": ["sh", "-c", text], **more}
-
-
-@pytest.fixture
-async def node(master: Master):
-    async with running(make_kubelet(master)) as kubelet:
-        await asyncio.sleep(5)
-        yield kubelet
+from tests.kubelet.kubelet_master import Master, make_kubelet, script, until
 
 
 async def ask(kubelet, path, method="GET", body=b"", **query):

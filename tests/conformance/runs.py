@@ -1,0 +1,37 @@
+"""Runs in small: one scenario of the suite, or one made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from conformance.collect import Entry, collect
+from conformance.drive.scenarios.silence import silence
+from conformance.drive.stage import Stage
+from conformance.judge.seen import Seen
+from conformance.kinds import NODE, POD
+from conformance.report.results import Report
+from conformance.scenario import Case, Scenario, scenario
+from conformance.verdict import Verdict
+
+SLICE = [found for found in collect() if found.case.scenario is silence]
+"""The cases on one silence: the story of the suite in small."""
+
+
+def verdicts(report: Report) -> dict[str, Verdict]:
+    return {result.case.partition("::")[2]: result.verdict for result in report.results}
+
+
+def play(name: str, act: Callable[[Stage], Any], longest: float = 10, **more: Any) -> Scenario:
+    made = scenario(watches=(NODE, POD), longest=lambda timing: longest)(act)
+    return attrs.evolve(made, name=name, **more)
+
+
+def entry(scene: Scenario, judge: Callable[[Seen], Any] = lambda seen: None, name: str = "test_it") -> Entry:
+    return Entry(f"x.py::{name}", judge, Case(("M-HB-03",), scene))
+
+
+async def nothing(stage: Stage) -> None:
+    """Does nothing."""

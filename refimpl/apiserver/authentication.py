@@ -12,6 +12,7 @@ import attrs
 
 from refimpl.api.errors import unauthorized
 from refimpl.api.http import User
+from refimpl.api.transient import transient
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
@@ -23,7 +24,7 @@ Subject = Sequence[Sequence[tuple[str, str]]]
 """The subject of a verified client certificate, as `ssl.SSLSocket.getpeercert()` gives it."""
 
 
-@attrs.frozen
+@transient
 class Credentials:
     """What a request brings along to prove who sent it.
 

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, cast
 
-import attrs
 import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
 from refimpl.api.http import Request, Response
+from refimpl.api.transient import transient
 from refimpl.apiserver import httptext
 from refimpl.apiserver.authentication import Subject
 from refimpl.apiserver.server import MAX_BODY
@@ -39,7 +39,7 @@ _LINGER: Final = 0.5
 """Seconds in which a client may read why it is hung up on (Go's `rstAvoidanceDelay`)."""
 
 
-@attrs.frozen
+@transient
 class _Waiting:
     request: Request
     keep_alive: bool

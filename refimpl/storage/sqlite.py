@@ -20,6 +20,7 @@ from typing import Literal
 
 import attrs
 
+from refimpl.api.transient import transient
 from refimpl.storage.base import FIRST_REVISION, Event, KeyValue, Listener, Mismatch, Snapshot, StoreFailed
 from refimpl.storage.state import DEFAULT_HISTORY, State
 
@@ -51,7 +52,7 @@ _ROWS = 100
 """Rows of one statement."""
 
 
-@attrs.frozen
+@transient
 class _Write:
     """A write on its way to disk."""
 
@@ -160,8 +161,8 @@ class SqliteStore:
         write = self._heads[key] = _Write(revision, key, value, self._loop.create_future())
         self._waiting.writes.append(write)
         self._flush_soon()
-        # A caller that gives up does not take the write back.
-        return await asyncio.shield(write.done)
+        # A caller that gives up does not take the write back: it cancels its own future, which nobody else waits for.
+        return await write.done
 
     async def compact(self, revision: int) -> None:
         """See `Store`."""

@@ -93,3 +93,17 @@ async def test_after_a_failed_commit_nothing_is_written_any_more(tmp_path: Path)
     with pytest.raises(StoreFailed):
         await store.write("/k", b"v", 0)
     await store.close()
+
+
+async def test_a_caller_that_gives_up_does_not_take_its_write_back(tmp_path: Path):
+    store = SqliteStore(tmp_path / "s.db", threaded=False)
+    await store.start()
+    seen: list[str] = []
+    store.subscribe(lambda events: seen.extend(event.key for event in events))
+    impatient = asyncio.create_task(store.write("/k", b"v", 0))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await store.write("/other", b"v", 0)
+    assert impatient.cancelled()
+    assert seen == ["/k", "/other"]
+    await store.close()

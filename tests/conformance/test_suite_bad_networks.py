@@ -12,7 +12,7 @@ from conformance.verdict import Verdict
 from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget
 from tests.conformance.faulty import Faulty, Weather, every_kind
-from tests.conformance.test_suite_session import SLICE
+from tests.conformance.runs import SLICE
 from tests.conformance.test_suite_wrong_masters import ENTRIES
 
 KINDS = dict(every_kind())

@@ -16,7 +16,7 @@ from refimpl.api.resources import NODES
 from refimpl.apiserver.server import ApiServer
 from refimpl.controllers.runner import ControllerManager
 from refimpl.scheduler import Scheduler
-from tests.conformance.test_suite_session import SLICE
+from tests.conformance.runs import SLICE
 
 CORE = [entry for entry in SLICE if entry.case.ids[0].startswith("M-NR-")]
 

@@ -17,7 +17,7 @@ from conformance.session import Session
 from conformance.target import Connection
 from fixtures import cleanup as command
 from fixtures.reference import ReferenceTarget
-from tests.conformance.test_suite_session import EMPTY, inventory
+from tests.conformance.runs import EMPTY, inventory
 
 
 class Shared(ReferenceTarget):

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.stage import Stage
-from conformance.kinds import LEASE, NAMESPACE, NODE, POD
+from conformance.kinds import LEASE, NODE
 from conformance.naming import RUN_LABEL
 from conformance.run import run
 from conformance.session import Session
@@ -23,7 +23,7 @@ from conformance.wire import Wire
 from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget
 from refimpl.cluster import Cluster
-from tests.conformance.runs import SLICE, entry, nothing, play
+from tests.conformance.runs import EMPTY, SLICE, entry, inventory, nothing, play
 from tests.conformance.wires import Bad
 
 
@@ -37,26 +37,6 @@ class Watched(ReferenceTarget):
         async with super().open(seed) as connection:
             yield connection
             self.left = await inventory(connection.new_wire())
-
-
-async def inventory(wire: Wire) -> dict[str, list[str]]:
-    from conformance.client import ApiClient
-    from conformance.clock import SuiteClock
-
-    client = ApiClient(wire, clock=SuiteClock(seed=0), who="test", note=lambda _: None)
-    found = {}
-    for kind in (NODE, POD, LEASE, NAMESPACE):
-        items = (await client.get(kind.path()))["items"]
-        found[kind.name] = sorted(item["metadata"]["name"] for item in items)
-    return found
-
-
-EMPTY = {
-    "Node": [],
-    "Pod": [],
-    "Lease": [],
-    "Namespace": ["default", "kube-node-lease", "kube-public", "kube-system"],
-}
 
 
 def test_a_run_leaves_nothing_behind():

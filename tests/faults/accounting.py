@@ -83,8 +83,8 @@ def _lesser_of_both(self, node):
     self.allocatable = {n: min(amount, capacity.get(n, amount)) for n, amount in self.allocatable.items()}
 
 
-def _limits(pod, *, pod_level=True, missing=None):
-    return podresources._effective(pod, "limits", pod_level=pod_level, missing=missing or {})
+def _limits(pod, *, pod_level=True, missing=None, resized=False):
+    return podresources._effective(pod, "limits", pod_level=pod_level, missing=missing or {}, reports={})
 
 
 def _no_default_requests(_resources):
@@ -131,20 +131,20 @@ def _sidecars_beside_containers_only(spec, amounts):
 
 
 def _without(*fields):
-    def effective(pod, which, *, pod_level, missing):
+    def effective(pod, which, **more):
         spec = {name: value for name, value in pod["spec"].items() if name not in fields}
-        return _effective({**pod, "spec": spec}, which, pod_level=pod_level, missing=missing)
+        return _effective({**pod, "spec": spec}, which, **more)
 
     return effective
 
 
-def _overhead_before_the_max(pod, which, *, pod_level, missing):
+def _overhead_before_the_max(pod, which, **more):
     spec = pod["spec"]
     if not spec.get("overhead"):
-        return _effective(pod, which, pod_level=pod_level, missing=missing)
+        return _effective(pod, which, **more)
     beside = {"resources": {"requests": spec["overhead"]}}
     spec = {**spec, "containers": [*spec["containers"], beside], "overhead": {}}
-    return _effective({**pod, "spec": spec}, which, pod_level=pod_level, missing=missing)
+    return _effective({**pod, "spec": spec}, which, **more)
 
 
 def _always_a_slot(_node):

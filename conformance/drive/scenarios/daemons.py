@@ -143,6 +143,8 @@ async def _fail(stage: Stage) -> None:
     """The daemon pod of a node fails, as one does that its node would not take."""
     await stage.until(lambda: all(_is_ready(pod) for pod in stage.pods_on("late")), within=settled(stage))
     failing = [pod for pod in stage.pods_on("late") if not terminating(pod)]
+    if not failing:  # nobody bound it
+        return
     with stage.request("daemon pod failed"):
         for pod in failing:
             metadata = pod["metadata"]

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import ipaddress
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from cryptography import x509
@@ -30,6 +30,27 @@ def chunk(data: bytes) -> bytes:
 
 
 @asynccontextmanager
+async def listening(serve, tls=None):
+    """Serves connections, and ends when all of them have ended."""
+    handlers = []
+
+    async def handle(reader, writer):
+        handlers.append(asyncio.current_task())
+        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            await serve(reader, writer)
+        writer.close()
+        with suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+    running = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+    finally:
+        running.close()
+        await asyncio.gather(*handlers)
+
+
+@asynccontextmanager
 async def server(answer, tls=None):
     """Answers every request with fixed bytes and keeps what was asked."""
     asked = []
@@ -39,14 +60,9 @@ async def server(answer, tls=None):
         asked.append(head.decode())
         writer.write(answer)
         await writer.drain()
-        writer.close()
 
-    running = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    scheme = "https" if tls else "http"
-    try:
-        yield f"{scheme}://127.0.0.1:{running.sockets[0].getsockname()[1]}", asked
-    finally:
-        running.close()
+    async with listening(serve, tls) as url:
+        yield url, asked
 
 
 @asynccontextmanager
@@ -192,11 +208,8 @@ async def test_whoever_reads_a_stream_learns_that_its_connection_was_closed():
         await reader.readuntil(b"\r\n\r\n")
         writer.write(CHUNKED + chunk(b"{}"))
         await reader.read()
-        writer.close()
 
-    running = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = running.sockets[0].getsockname()[1]
-    async with transport_to(Access(server=f"http://127.0.0.1:{port}")) as transport:
+    async with listening(serve) as url, transport_to(Access(server=url)) as transport:
         body = (await transport.send(Request("GET", NODES.path()), stream=True)).body
         assert await anext(body) == b"{}"
         reading = asyncio.create_task(anext(body, None))
@@ -205,4 +218,3 @@ async def test_whoever_reads_a_stream_learns_that_its_connection_was_closed():
         with pytest.raises(Unreachable):
             async with asyncio.timeout(5):
                 await reading
-    running.close()

@@ -232,8 +232,10 @@ def _in_order(items: Items, order: Items, server_order: Items, merge_key: str) -
     Where the server knew both items it decides which comes first; otherwise the named one does.
     """
     rank = _ranks(order, merge_key)
-    server_rank = _ranks(server_order, merge_key)
     keys = [_key_of(item, merge_key) for item in items]
+    if keys == list(rank):
+        return items
+    server_rank = _ranks(server_order, merge_key)
     named = sorted((key for key in keys if key in rank), key=rank.__getitem__)
     others = sorted((key for key in keys if key not in rank), key=lambda key: server_rank.get(key, -1))
     woven: Items = []
@@ -266,7 +268,10 @@ def _key_of(item: Any, merge_key: str) -> Any:
 
 
 def _index(items: Items, key: Any, merge_key: str) -> int | None:
-    return next((at for at, item in enumerate(items) if item.get(merge_key) == key), None)
+    for at, item in enumerate(items):
+        if item.get(merge_key) == key:
+            return at
+    return None
 
 
 def _delete_values(merged: Object, name: str, unwanted: Any) -> None:

@@ -26,13 +26,17 @@ def node_causes(node: Object) -> Iterable[Cause]:
 
 
 def change_causes(old: Object, new: Object) -> Iterable[Cause]:
-    """Rules for a change, of the main resource or of the status."""
-    yield from resource_causes(new)
-    yield from address_causes((new.get("status") or {}).get("addresses") or [])
+    """Rules for a change, of the main resource or of the status; what stays as it was has been looked at before."""
+    known, status = old.get("status") or {}, new.get("status") or {}
+    if any(known.get(field) != status.get(field) for field in ("capacity", "allocatable")):
+        yield from resource_causes(new)
+    if known.get("addresses") != status.get("addresses"):
+        yield from address_causes(status.get("addresses") or [])
     before, after = old.get("spec") or {}, new.get("spec") or {}
     yield from pod_cidr_change_causes(before, after)
     yield from provider_id_change_causes(before, after)
-    yield from taint_causes(after.get("taints") or [])
+    if before.get("taints") != after.get("taints"):
+        yield from taint_causes(after.get("taints") or [])
     if before.get("externalID", "") != after.get("externalID", ""):
         yield causes.forbidden("spec.externalID", "may not be updated")
 

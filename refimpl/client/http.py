@@ -36,6 +36,10 @@ _KEEPALIVE = [
 """A watch may be silent for long; this tells a silent server from a dead one."""
 
 
+_LOST = (aiohttp.ClientError, OSError, RuntimeError)
+"""What ends a request or a stream. aiohttp raises RuntimeError where it would have to wait on a closed connection."""
+
+
 class HttpTransport:
     """Carries requests to an API server over HTTP or HTTPS. Who asks is decided by the credentials.
 
@@ -67,7 +71,7 @@ class HttpTransport:
                 server_hostname=self._access.tls_server_name or None,
             )
             body = self._chunks(answer, request) if stream else await answer.read()
-        except (aiohttp.ClientError, OSError) as error:
+        except _LOST as error:
             raise Unreachable(f"{request.method} {self._base.origin()}{request.path}: {_cause(error)}") from error
         headers = tuple((name.lower(), value) for name, value in answer.headers.items())
         return Response(answer.status, body, headers)
@@ -101,7 +105,7 @@ class HttpTransport:
         try:
             async for chunk in answer.content.iter_any():
                 yield chunk
-        except (aiohttp.ClientError, OSError) as error:
+        except _LOST as error:
             why = f"{request.method} {self._base.origin()}{request.path}: stream broke: {_cause(error)}"
             raise Unreachable(why) from error
         finally:

@@ -218,3 +218,17 @@ async def test_whoever_reads_a_stream_learns_that_its_connection_was_closed():
         with pytest.raises(Unreachable):
             async with asyncio.timeout(5):
                 await reading
+
+
+async def test_whoever_reads_on_later_learns_of_it_too():
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + chunk(b"{}"))
+        await reader.read()
+
+    async with listening(serve) as url, transport_to(Access(server=url)) as transport:
+        body = (await transport.send(Request("GET", NODES.path()), stream=True)).body
+        assert await anext(body) == b"{}"
+        await transport.aclose()
+        with pytest.raises(Unreachable, match="stream broke: Connection closed"):
+            await anext(body)

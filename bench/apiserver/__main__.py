@@ -23,7 +23,6 @@ from bench.apiserver.servers import Launched
 from bench.wire import Target
 from refimpl.clock import run
 
-NAMES = ("leases", "patches", "gets", "fanout", "list", "pages", "memory")
 START = "start"
 START_GOAL = 5.0
 
@@ -97,7 +96,7 @@ def _pids(text: str) -> tuple[int, ...]:
 
 
 def main() -> int:
-    known = (START, *NAMES)
+    known = (START, *(benchmark.name for benchmark in benchmarks(())))
     parser = argparse.ArgumentParser(
         prog="python -m bench.apiserver", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

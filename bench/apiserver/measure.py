@@ -11,6 +11,9 @@ import psutil
 
 from bench.wire import Target
 
+CONNECTIONS = 32
+"""Over which single objects are read and written."""
+
 
 @attrs.frozen
 class Server:

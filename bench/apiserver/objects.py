@@ -157,6 +157,14 @@ def checked(answer: Answer) -> Answer:
     return answer
 
 
+async def lease_revision(connection: Connection, number: int) -> int:
+    """The version of a node's lease, which is there afterwards."""
+    answer = await connection.request("GET", f"{LEASES}/{node_name(number)}")
+    if answer.status == 404:
+        answer = await connection.request("POST", LEASES, lease(number, micro_time(unique())))
+    return revision_of(answer)
+
+
 async def fill(target: Target, nodes: int) -> None:
     """Registers nodes 0 to `nodes`, those that are not there yet."""
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from bench.apiserver.measure import Sample, Server, Watch
+from bench.apiserver.measure import CONNECTIONS, Sample, Server, Watch
 from bench.apiserver.objects import (
     LEASES,
     NODES,
@@ -14,6 +14,7 @@ from bench.apiserver.objects import (
     checked,
     fill,
     lease,
+    lease_revision,
     micro_time,
     node_name,
     revision_of,
@@ -22,7 +23,6 @@ from bench.apiserver.objects import (
 )
 from bench.wire import Connection
 
-CONNECTIONS = 32
 Step = Callable[[Connection], Awaitable[None]]
 
 
@@ -56,10 +56,7 @@ async def leases(server: Server, duration: float) -> Sample:
 
     async def prepare(connection: Connection, number: int) -> Step:
         path = f"{LEASES}/{node_name(number)}"
-        answer = await connection.request("GET", path)
-        if answer.status == 404:
-            answer = await connection.request("POST", LEASES, lease(number, micro_time(unique())))
-        revision = revision_of(answer)
+        revision = await lease_revision(connection, number)
 
         async def step(connection: Connection) -> None:
             nonlocal revision

@@ -14,23 +14,20 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 
-from bench.apiserver.measure import Sample, Server, Watch
+from bench.apiserver.measure import CONNECTIONS, Sample, Server, Watch
 from bench.apiserver.objects import (
     LEASES,
     NODES,
     STRATEGIC,
-    checked,
     fill,
     lease,
-    micro_time,
+    lease_revision,
     node_name,
-    revision_of,
     status_patch,
     unique,
 )
 from bench.wire import Connection, Target
 
-CONNECTIONS = 32
 _STAMP, _NAME, _REVISION = "2001-01-01T01:01:01.000001Z", node_name(0), 4711
 _SUMMARY = re.compile(r"requests (\d+) microseconds (\d+) refused (\d+) broken (\d+) slowest (\d+)")
 
@@ -136,12 +133,7 @@ def _table(items: Iterable[str]) -> str:
 async def _revisions(server: Server) -> Sequence[int]:
     """The versions of the bench's leases, which are there afterwards; some more than connections."""
     connection = await Connection.open(server.target)
-    found = []
-    for number in range(2 * CONNECTIONS):
-        answer = await connection.request("GET", f"{LEASES}/{node_name(number)}")
-        if answer.status == 404:
-            answer = await connection.request("POST", LEASES, lease(number, micro_time(unique())))
-        found.append(revision_of(checked(answer)))
+    found = [await lease_revision(connection, number) for number in range(2 * CONNECTIONS)]
     connection.close()
     return found
 

@@ -59,15 +59,19 @@ class Pacer:
                 else:
                     await ticket.first.wait()
                     ticket.first.clear()
-            self._due = max(self._due, self._clock.monotonic() - self._burst) + requests / self._rate
+            self._due = self._earliest() + requests / self._rate
         finally:
             self._waiting.remove(ticket)
             heapify(self._waiting)
             if self._waiting:
                 self._waiting[0].first.set()
 
+    def _earliest(self) -> float:
+        """When the next may begin; rate that nobody used is kept for a while."""
+        return max(self._due, self._clock.monotonic() - self._burst)
+
     def _pause(self) -> float:
-        return max(self._due, self._clock.monotonic() - self._burst) - self._clock.monotonic()
+        return self._earliest() - self._clock.monotonic()
 
 
 @attrs.define(order=True)

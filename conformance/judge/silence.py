@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-from conformance.judge import conditions
+from conformance.judge import conditions, taints
 from conformance.judge.conditions import Change
 from conformance.judge.seen import Seen
+from conformance.judge.taints import NO_EXECUTE, UNREACHABLE
 from conformance.record.history import Beat, History
 from conformance.verdict import NotExercised
 
@@ -98,3 +99,16 @@ def flip(seen: Seen, role: str) -> Change:
         waited = quiet.until - quiet.last.answered
         raise NotExercised(f"Ready of the silent node never became Unknown within {waited:.1f} s", about=quiet.node)
     return found
+
+
+def tainted(seen: Seen, role: str) -> taints.Span:
+    """The NoExecute taint that a node got for its silence.
+
+    Raises:
+        NotExercised: its Ready condition never turned, or it never got the taint.
+    """
+    flip(seen, role)
+    span = taints.first(seen.node(role), UNREACHABLE, NO_EXECUTE)
+    if span is None:
+        raise NotExercised("the silent node never got the NoExecute taint", about=seen.name(role))
+    return span

@@ -53,24 +53,24 @@ def test_containers_add_up_and_init_containers_do_not(seen: Seen) -> Iterator[Vi
 
 @judges("M-SCHED-08", reads=accounting)
 def test_overhead_comes_on_top(seen: Seen) -> Iterator[Violation]:
-    if not seen.facts.served(RUNTIME_CLASS):
-        raise Unsupported("the target does not serve RuntimeClasses")
-    placing.alone(seen, "wrapped")
-    freed = seen.mark("blocker is removed").at
-    why = "it needs max(1, 3) + 1 of 4 cpu, 1m is taken"
-    yield from placing.kept_out(seen, "wrapped-pod", why=why, until=freed)
-    yield from placing.placed(seen, "wrapped-pod", "wrapped", why="it needs max(1, 3) + 1 of 4 cpu, and all is free")
+    need = "it needs max(1, 3) + 1 of 4 cpu"
+    yield from _fits_alone(seen, "wrapped", "blocker", f"{need}, 1m is taken", f"{need}, and all is free")
 
 
 @judges("M-SCHED-08", reads=accounting)
 def test_overhead_counts_where_nothing_is_requested(seen: Seen) -> Iterator[Violation]:
+    kept, free = "its overhead is all of 1Gi memory, a byte is taken", "its overhead is 1Gi of memory, and all is free"
+    yield from _fits_alone(seen, "padded", "padder", kept, free)
+
+
+def _fits_alone(seen: Seen, role: str, other: str, kept: str, free: str) -> Iterator[Violation]:
+    """A pod with overhead fits its node once another pod has left it; why it did not before, and why then."""
     if not seen.facts.served(RUNTIME_CLASS):
         raise Unsupported("the target does not serve RuntimeClasses")
-    placing.alone(seen, "padded")
-    freed = seen.mark("padder is removed").at
-    why = "its overhead is all of 1Gi memory, a byte is taken"
-    yield from placing.kept_out(seen, "padded-pod", why=why, until=freed)
-    yield from placing.placed(seen, "padded-pod", "padded", why="its overhead is 1Gi of memory, and all is free")
+    placing.alone(seen, role)
+    freed = seen.mark(f"{other} is removed").at
+    yield from placing.kept_out(seen, f"{role}-pod", why=kept, until=freed)
+    yield from placing.placed(seen, f"{role}-pod", role, why=free)
 
 
 @judges("M-SCHED-09", reads=accounting)

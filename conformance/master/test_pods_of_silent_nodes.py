@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.drive.scenarios.silence import short_toleration, silence
-from conformance.judge import conditions, pods, taints
+from conformance.judge import conditions, pods
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
-from conformance.judge.taints import NO_EXECUTE, UNREACHABLE
+from conformance.judge.taints import UNREACHABLE
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
 
@@ -34,7 +34,7 @@ def test_pods_of_the_silent_node_lose_ready(seen: Seen) -> Iterator[Violation]:
 
 @judges("M-EV-15", reads=silence)
 def test_a_pod_is_evicted_when_its_own_toleration_ends(seen: Seen) -> Iterator[Violation]:
-    span = _tainted(seen)
+    span = silences.tainted(seen, "victim")
     story = seen.pod("brief")
     window = seen.timing.eviction(short_toleration(seen.timing))
     want = f"deletion requested {window} after the NoExecute taint"
@@ -51,7 +51,7 @@ def test_a_pod_is_evicted_when_its_own_toleration_ends(seen: Seen) -> Iterator[V
 
 @judges("M-EV-15", reads=silence)
 def test_recovery_within_the_toleration_saves_the_pod(seen: Seen) -> None:
-    _tainted(seen)
+    silences.tainted(seen, "victim")
     recovered = seen.mark("victim recovered")
     story = seen.pod("patient")
     deletion = pods.deletion(story)
@@ -79,14 +79,6 @@ def test_the_replacement_is_created_while_the_old_pod_is_terminating(seen: Seen)
         raise Violation(want=want, got=f"{late:+.2f} s from it", at=family[1].events[0].at, about=about)
     if family[0].state_at(family[1].events[0].at) is None:
         raise Violation(want=want, got="the first was gone already", at=family[1].events[0].at, about=about)
-
-
-def _tainted(seen: Seen) -> taints.Span:
-    silences.flip(seen, "victim")
-    span = taints.first(seen.node("victim"), UNREACHABLE, NO_EXECUTE)
-    if span is None:
-        raise NotExercised("the silent node never got the NoExecute taint", about=seen.name("victim"))
-    return span
 
 
 def _toleration(state: object) -> object:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.drive.scenarios.transfer import ENDS, MOVING, patience, transfer
-from conformance.judge import conditions, events, evictions, pods, taints, windows, workloads
+from conformance.judge import conditions, events, evictions, pods, windows, workloads
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
-from conformance.judge.taints import NO_EXECUTE, UNREACHABLE
 from conformance.judge.workloads import counts
 from conformance.kinds import REPLICA_SET, STATEFUL_SET
 from conformance.record.history import Object, Story
@@ -73,10 +72,7 @@ def test_a_pod_that_has_ended_is_replaced(seen: Seen) -> Iterator[Violation]:
 @judges("M-EV-15", reads=transfer)
 def test_pods_are_evicted_whoever_owns_them(seen: Seen) -> Iterator[Violation]:
     """Some owners delete pods by themselves when a node is lost for good: only the latest moment counts here."""
-    silences.flip(seen, "victim")
-    span = taints.first(seen.node("victim"), UNREACHABLE, NO_EXECUTE)
-    if span is None:
-        raise NotExercised("the silent node never got the NoExecute taint", about=seen.name("victim"))
+    span = silences.tainted(seen, "victim")
     start = windows.seen_at(span.since, "the NoExecute taint", seen.timing.watch_lag)
     limit, returns = seen.timing.eviction(patience(seen.timing)), seen.mark("victim returns").at
     for role in (*_served(seen), *(("stateful",) if seen.facts.served(STATEFUL_SET) else ())):
@@ -229,10 +225,7 @@ def test_terminating_pods_are_counted_apart(seen: Seen) -> None:
 
 @judges("M-XF-08", reads=transfer)
 def test_a_bare_pod_is_evicted_and_never_comes_again(seen: Seen) -> Iterator[Violation]:
-    silences.flip(seen, "victim")
-    span = taints.first(seen.node("victim"), UNREACHABLE, NO_EXECUTE)
-    if span is None:
-        raise NotExercised("the silent node never got the NoExecute taint", about=seen.name("victim"))
+    span = silences.tainted(seen, "victim")
     taint = windows.seen_at(span.since, "the NoExecute taint", seen.timing.watch_lag)
     evictions.require(seen, ["bare"], taint.sent)
     yield from evictions.due(seen, "bare", taint, patience(seen.timing), "victim")

@@ -10,6 +10,7 @@ from conformance.report.results import Outcome, Report, Result
 from conformance.report.sections import Arranged, Group, arranged
 from conformance.report.summary import verdict_line
 from conformance.report.timeline import lines
+from conformance.timing import LETTERS
 
 
 def write(outcome: Outcome, path: Path, *, strict: bool = False) -> None:
@@ -80,8 +81,8 @@ def _ids(group: Group) -> str:
 
 
 def _settings(report: Report) -> str:
-    named = {"node_monitor_period": "P", "node_monitor_grace_period": "G", "node_startup_grace_period": "S"}
-    found = [f"{letter} {report.timing[name]:g} s" for name, letter in named.items() if name in report.timing]
+    named = {letter: LETTERS[letter] for letter in ("P", "G", "S")}
+    found = [f"{letter} {report.timing[name]:g} s" for letter, name in named.items() if name in report.timing]
     return ", ".join(found) or "no settings"
 
 

@@ -66,8 +66,8 @@ class Response:
 
     Attributes:
         status: HTTP status code.
-        body: the whole body, or, for a stream (watch, logs), its chunks. The receiver of a stream must close it with
-            `aclose()` when it stops reading early.
+        body: the whole body, or, for a stream (watch, logs), its chunks. The receiver of a stream must `close` it when
+            it stops reading early.
         headers: name and value pairs, names in lower case; `content-type` among them.
     """
 
@@ -81,3 +81,10 @@ class Response:
             if key == name:
                 return value
         return None
+
+
+async def close(body: bytes | AsyncIterator[bytes]) -> None:
+    """Ends a stream that is not read any further; a whole body needs no end."""
+    end = getattr(body, "aclose", None)
+    if end is not None:
+        await end()

@@ -33,7 +33,7 @@ def unknown_fields(api_version: str, kind: str, obj: Object) -> list[str]:
     return _findings(struct, obj)
 
 
-def strict_errors(api_version: str, kind: str, obj: Object, body: bytes) -> list[str]:
+def strict_errors(api_version: str, kind: str, obj: Object, body: bytes, decoded: Object | None = None) -> list[str]:
     """What a strict server says about an object and the JSON text it came from: unknown and duplicate fields.
 
     Args:
@@ -41,11 +41,14 @@ def strict_errors(api_version: str, kind: str, obj: Object, body: bytes) -> list
         kind: of the object's type.
         obj: the decoded body.
         body: a valid JSON text; empty when the object came in another form.
+        decoded: what became of the object in its type, where that is known: if nothing was lost, nothing was unknown.
     """
     if body and jsontext.has_duplicates(body, obj):
         struct = of_kind(api_version, kind)
         if struct is not None:
             return _findings(struct, jsontext.decode_pairs(body))
+    if obj == decoded:
+        return []
     return unknown_fields(api_version, kind, obj)
 
 

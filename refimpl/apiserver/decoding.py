@@ -79,15 +79,11 @@ def read_object(
         obj = typed.decode(resource.api_version, resource.kind, tree, body)
     except typed.DecodeError as wrong:
         raise cannot_handle(resource, str(wrong)) from None
-    if field_validation != "Ignore" and media != PROTOBUF and not decoding_lost_nothing(tree, obj, body):
-        _report(call, resource, field_validation, strict.strict_errors(resource.api_version, resource.kind, tree, body))
+    if field_validation != "Ignore" and media != PROTOBUF:
+        errors = strict.strict_errors(resource.api_version, resource.kind, tree, body, obj)
+        _report(call, resource, field_validation, errors)
     obj["metadata"] = obj.get("metadata") or {}
     return {**obj, "kind": resource.kind, "apiVersion": resource.api_version}
-
-
-def decoding_lost_nothing(tree: Object, obj: Object, body: bytes) -> bool:
-    """Whether an object is all that its text says: then it has no unknown fields and no repeated ones."""
-    return tree == obj and bool(body) and not jsontext.has_duplicates(body, tree)
 
 
 def _report(call: Call, resource: Resource, field_validation: str, errors: Sequence[str]) -> None:

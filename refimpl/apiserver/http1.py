@@ -16,7 +16,7 @@ import httptools
 import uvicorn
 from uvicorn.server import ServerState
 
-from refimpl.api.http import Request, Response
+from refimpl.api.http import Request, Response, close
 from refimpl.api.transient import transient
 from refimpl.apiserver import httptext
 from refimpl.apiserver.authentication import Subject
@@ -330,7 +330,5 @@ class Connection(asyncio.Protocol):
 
 
 async def _close(body: bytes | AsyncIterator[bytes]) -> None:
-    close = getattr(body, "aclose", None)
-    if close is not None:
-        with suppress(RuntimeError):  # a generator that is running ends by itself
-            await close()
+    with suppress(RuntimeError):  # a generator that is running ends by itself
+        await close(body)

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from refimpl.api.errors import ApiError, Object, failure
-from refimpl.api.http import Request, Response
+from refimpl.api.http import Request, Response, close
 from refimpl.api.resources import Resource
 from refimpl.api.transient import transient
 from refimpl.client.transport import Transport, Unreachable
@@ -282,9 +282,7 @@ async def _lines(response: Response) -> AsyncGenerator[bytes, None]:
                 if line:
                     yield line
     finally:
-        close = getattr(response.body, "aclose", None)
-        if close is not None:
-            await close()
+        await close(response.body)
     if rest.strip():
         raise Unreachable(f"the watch stream ended in the middle of a line ({len(rest)} bytes)")
 

@@ -98,8 +98,9 @@ class Kubelet:
         self.port = config.port
         self.server = KubeletServer(self, clock)
         self._recorder = recorder
-        settable = stats is None or (config.local_control and not isinstance(stats, SettableStats))
-        self._stats = SettableStats(host, stats) if settable or stats is None else stats
+        if stats is None or (config.local_control and not isinstance(stats, SettableStats)):
+            stats = SettableStats(host, stats)
+        self._stats = stats
         self._reconnect = reconnect
         self._devices: dict[str, Device] = {}
         self._started = False

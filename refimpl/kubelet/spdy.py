@@ -145,7 +145,7 @@ class Receiver:
         match kind:
             case 1:
                 return Opened(stream, self._headers(body[10:]), bool(flags & FIN))
-            case 2:
+            case 2 | 8:
                 self._headers(body[4:])
             case 3:
                 return Reset(stream)
@@ -153,8 +153,6 @@ class Receiver:
                 return Ping(frame)
             case 7:
                 return Farewell()
-            case 8:
-                self._headers(body[4:])
         return None
 
     def _headers(self, block: bytes) -> dict[str, str]:

@@ -192,23 +192,11 @@ class StatusManager:
         """Queues what is not written yet, and what differs from what the API has."""
         self._queue.clear()
         for known in list(self._known.values()):
-            if self._is_settled(known):
-                continue
             if self._needs_write(known):
                 self._enqueue(known)
             elif self.needs_reconcile(known):
                 self._written.pop(known.uid, None)
                 self._enqueue(known)
-
-    def _is_settled(self, known: Versioned) -> bool:
-        """Whether the API's pod is still the one that agreed last; true of nearly all pods at nearly all times."""
-        agreed = self._agreed.get(known.uid)
-        return (
-            agreed is not None
-            and agreed is self._cached(known.namespace, known.name)
-            and self._written.get(known.uid, 0) >= known.version
-            and not podspec.is_deleting(agreed)
-        )
 
     def needs_reconcile(self, known: Versioned) -> bool:
         """Whether somebody overwrote the kubelet's part of a status."""

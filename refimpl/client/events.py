@@ -7,7 +7,6 @@ events API costs events, nothing else.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
 
@@ -16,6 +15,7 @@ import attrs
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import EVENTS
 from refimpl.client.client import Client
+from refimpl.client.eventqueue import EventQueue
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
 
@@ -103,7 +103,7 @@ class EventRecorder:
         self._rate = rate
         self._bucket = _Bucket(rate.at_once if rate else 0, 0.0)
         self._source = {"component": component, "host": host} if host else {"component": component}
-        self._queue: asyncio.Queue[Object] = asyncio.Queue(_QUEUE_LIMIT)
+        self._queue: EventQueue[Object] = EventQueue(_QUEUE_LIMIT)
         self._known: OrderedDict[_Said, Object] = OrderedDict()
         self._spam = SpamFilter(clock)
 
@@ -137,10 +137,7 @@ class EventRecorder:
             "reportingComponent": self._source["component"],
             "reportingInstance": self._source.get("host", ""),
         }
-        try:
-            self._queue.put_nowait(body)
-        except asyncio.QueueFull:
-            log.warning("event queue is full; dropped %s about %s", reason, reference["name"])
+        self._queue.put(body, f"{reason} about {reference['name']}")
 
     async def run(self) -> None:
         """Writes queued events until cancelled."""

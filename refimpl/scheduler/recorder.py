@@ -8,7 +8,6 @@ Source: client-go 1.36 `tools/events`; texts of kube-scheduler 1.36.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
 from typing import Final
@@ -18,6 +17,7 @@ import attrs
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import EVENTS_V1, PODS
 from refimpl.client.client import Client
+from refimpl.client.eventqueue import EventQueue
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
 from refimpl.scheduler.podinfo import PodInfo
@@ -55,7 +55,7 @@ class SchedulerEvents:
         self._clock = clock
         self._controller = controller
         self._instance = instance
-        self._queue: asyncio.Queue[tuple[_Said, Object]] = asyncio.Queue(_QUEUE_LIMIT)
+        self._queue: EventQueue[tuple[_Said, Object]] = EventQueue(_QUEUE_LIMIT)
         self._known: OrderedDict[_Said, _Series] = OrderedDict()
 
     def scheduled(self, pod: PodInfo, node: str) -> None:
@@ -97,10 +97,7 @@ class SchedulerEvents:
         }
         if related is not None:
             body["related"] = _reference(related)
-        try:
-            self._queue.put_nowait(((pod.uid, reason, note), body))
-        except asyncio.QueueFull:
-            log.warning("event queue is full; dropped %s about %s/%s", reason, pod.namespace, pod.name)
+        self._queue.put(((pod.uid, reason, note), body), f"{reason} about {pod.namespace}/{pod.name}")
 
     async def _write(self, said: _Said, body: Object) -> None:
         series = self._known.get(said)

@@ -13,6 +13,8 @@ from conformance.record.history import History, ObjectEvent
 
 _LINES = 40
 _WIDTH = 150
+_NOTEWORTHY = 0.1
+"""Seconds without news from a watch that are worth a line."""
 
 
 @attrs.frozen
@@ -76,8 +78,15 @@ def _rows(history: History, about: tuple[str, ...]) -> Iterator[tuple[float, str
     for name in dict.fromkeys(beat.node for beat in history.beats):
         if not about or name in about:
             yield from _beats(history, name)
+    yield from _gaps(history)
+
+
+def _gaps(history: History) -> Iterator[tuple[float, str]]:
+    """Stretches of the scenario in which a watch told nothing, unless they were too short to matter to anybody."""
+    began = min((mark.at for mark in history.marks), default=-math.inf)
     for gap in history.gaps:
-        yield gap.until, f"(the watch on {gap.kind} was blind from {gap.since - gap.until:.1f} s before: {gap.reason})"
+        if gap.until >= began and gap.until - gap.since >= _NOTEWORTHY:
+            yield gap.until, f"(the watch on {gap.kind} told nothing for {gap.until - gap.since:.1f} s: {gap.reason})"
 
 
 def _concerns(event: ObjectEvent, about: tuple[str, ...]) -> bool:

@@ -276,6 +276,21 @@ class AgentConnection:
     epoch: datetime | None = None
 
 
+@attrs.frozen
+class Guest:
+    """A kind of agent that joins a master which is not played for it: the master under test.
+
+    Attributes:
+        facts: of the agents.
+        join: makes the driver of one agent; leaving the context ends the agent and everything it started.
+        timing: settings the agents are started with, by field of `AgentTiming`.
+    """
+
+    facts: AgentFacts
+    join: Callable[[], AbstractAsyncContextManager[Driver]]
+    timing: Mapping[str, float] = attrs.field(factory=dict)
+
+
 class AgentTarget(Protocol):
     """A kind of node agent to be tested.
 

@@ -263,11 +263,13 @@ class Session:
         """The run's namespace, and a watch on everything that one of the scenarios wants recorded."""
         naming = Naming(self.run_id, "run")
         wanted = (self._facts(each).served(kind) for each in scenarios for kind in (*each.watches, *each.optional))
-        kinds = {kind: None for kind in wanted if kind}
+        guests = self.connection.guest is not None
+        leases = [kind for kind in (LEASE,) if guests and self.facts.served(kind)]
+        kinds = {kind: None for kind in (*wanted, *leases) if kind}
         recorders = [
             Recorder(feed, client=self._client("recorder"), log=self._log, clock=self._clock)
             for kind in kinds
-            for feed in feeds(kind, naming)
+            for feed in feeds(kind, naming, guests=guests)
         ]
         try:
             await asyncio.gather(*(recorder.start() for recorder in recorders))
@@ -312,7 +314,7 @@ class Session:
 
     async def _act(self, scenario: Scenario, naming: Naming, ledger: Ledger, client: ApiClient) -> None:
         """Everything that is done in a scenario; nothing of it goes on afterwards."""
-        async with asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as leaving, asyncio.TaskGroup() as group:
             stage = Stage(
                 naming=naming,
                 client=client,
@@ -324,6 +326,8 @@ class Session:
                 group=group,
                 pacer=self._pacer,
                 urgency=usual(scenario, self.timing),
+                guest=self.connection.guest,
+                leaving=leaving,
             )
             try:
                 await scenario.play(stage)

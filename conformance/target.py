@@ -10,6 +10,7 @@ from typing import Protocol
 
 import attrs
 
+from conformance.driver import Guest
 from conformance.kinds import Kind
 from conformance.wire import Wire
 
@@ -30,6 +31,9 @@ class Connection:
         curl: options that make `curl` reach it, with secrets as shell variables.
         ended: returns why, in one line, when the target stops before the connection is left; for targets that live and
             die with the run. What was created in one that has ended needs no cleaning up.
+        kubeconfig: the text of a kubeconfig with which others get in as the suite does, wherever it lies; None where
+            there is no way in for other processes.
+        guest: agents that join the target, to play the node that is lost; None simulates that one, too.
     """
 
     address: str
@@ -38,6 +42,8 @@ class Connection:
     timing: Mapping[str, float] = attrs.field(factory=dict)
     curl: str = ""
     ended: Callable[[], Awaitable[str]] | None = None
+    kubeconfig: Callable[[], str] | None = None
+    guest: Guest | None = None
 
 
 class Target(Protocol):

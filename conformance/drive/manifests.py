@@ -34,6 +34,17 @@ def condition(kind: str, status: str, now: str, *, reason: str = "", message: st
     }
 
 
+def marks_of(naming: Naming, role: str, *, zone: str) -> dict[str, Any]:
+    """What every Node of the suite carries, so that other people's workloads and controllers keep away from it."""
+    labels = {
+        **naming.labels(role),
+        ZONE_LABEL: naming.zone(zone),
+        "node.kubernetes.io/exclude-from-external-load-balancers": "true",
+    }
+    annotations = {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"}
+    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": {"taints": [naming.taint]}}
+
+
 def node(
     naming: Naming,
     role: str,
@@ -69,20 +80,16 @@ def node(
     }
     if allocatable is not None:
         status["allocatable"] = dict(allocatable)
+    own = marks_of(naming, role, zone=zone)
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": naming.name(role),
-            "labels": {
-                **naming.labels(role),
-                ZONE_LABEL: naming.zone(zone),
-                "node.kubernetes.io/exclude-from-external-load-balancers": "true",
-                **labels,
-            },
-            "annotations": {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"},
+            "labels": {**own["metadata"]["labels"], **labels},
+            "annotations": own["metadata"]["annotations"],
         },
-        "spec": {"taints": [naming.taint, *(dict(t) for t in taints)]},
+        "spec": {"taints": [*own["spec"]["taints"], *(dict(t) for t in taints)]},
         "status": status,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conformance.client import STRATEGIC, ApiRefused
@@ -21,7 +21,16 @@ class PodAgent:
     Args:
         stage: where it lives.
         node: name of the node.
+
+    Attributes:
+        spec: arguments of `manifests.pod_spec` for pods that are to run here.
+        patience: seconds that a pod may take here besides what it takes with simulated nodes.
+        obeys: whether pods end as the suite says, by their status: nobody else writes it.
     """
+
+    spec: Mapping[str, Any] = {}
+    patience: float = 0
+    obeys = True
 
     def __init__(self, stage: Stage, node: str) -> None:
         self._stage = stage

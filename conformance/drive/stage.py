@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from itertools import count
 from typing import Any
 
 from conformance.client import MERGE, Answer, ApiClient, ApiRefused
 from conformance.clock import SuiteClock
 from conformance.drive import manifests
+from conformance.drive.guest import GuestNode
 from conformance.drive.ledger import Ledger
 from conformance.drive.node import SimulatedNode
 from conformance.drive.pacer import REGISTRATION, Pacer
+from conformance.driver import Guest
 from conformance.kinds import NAMESPACE, POD, REPLICATION_CONTROLLER, Kind
 from conformance.naming import Naming
 from conformance.record.history import Mark, Object, Story
@@ -39,6 +41,8 @@ class Stage:
         group: where background work of the scenario runs.
         pacer: of the run.
         urgency: of the scenario, when several want something that takes turns.
+        guest: the kind of agent that joins the target; None when none does.
+        leaving: ends the agents that joined, once nothing of the scenario goes on any more.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class Stage:
         group: asyncio.TaskGroup,
         pacer: Pacer,
         urgency: float = 0,
+        guest: Guest | None = None,
+        leaving: AsyncExitStack | None = None,
     ) -> None:
         self.naming = naming
         self.client = client
@@ -64,6 +70,9 @@ class Stage:
         self._group = group
         self._pacer = pacer
         self._urgency = urgency
+        self._guest = guest
+        self._leaving = leaving or AsyncExitStack()
+        self._guests: list[GuestNode] = []
         self._background: dict[asyncio.Task[None], None] = {}
         self._ledger = ledger
         self._nodes: list[SimulatedNode] = []
@@ -118,6 +127,10 @@ class Stage:
                 await asyncio.sleep(0.2)
         self._accounted = True
 
+    def expect(self, kind: Kind, namespace: str, name: str) -> None:
+        """Enters an object of the run in the ledger that somebody else is about to create."""
+        self._intend(kind, namespace, name)
+
     def adopt(self, kind: Kind, created: Any) -> None:
         """Enters an object of the run in the ledger that was created in another way."""
         self._ledger.add(kind, created)
@@ -144,9 +157,19 @@ class Stage:
         """Registers several nodes alike, together."""
         return tuple(await asyncio.gather(*(self.node(role, **registration) for role in roles)))
 
+    async def lost_node(self, role: str) -> SimulatedNode | GuestNode:
+        """Registers a node that is going to be lost: that of an agent, where one joins the target."""
+        if self._guest is None:
+            return await self.node(role)
+        await self.pace(REGISTRATION)
+        node = GuestNode(self, role, self._guest)
+        self._guests.append(node)
+        await node.register(self._leaving)
+        return node
+
     @property
     def all_nodes(self) -> tuple[SimulatedNode, ...]:
-        """The scenario's nodes, in order of registration."""
+        """The scenario's simulated nodes, in order of registration."""
         return tuple(self._nodes)
 
     async def pod(self, role: str, *, labels: Mapping[str, str] | None = None, namespace: str = "", **spec: Any) -> Any:
@@ -272,6 +295,8 @@ class Stage:
         """
         for node in self._nodes:
             node.check()
+        for guest in self._guests:
+            guest.check()
         if self._void:
             raise SuiteError(self._void)
 

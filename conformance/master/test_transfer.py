@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.transfer import ENDS, MOVING, patience, transfer
+from conformance.drive.scenarios.transfer import ENDS, LEFT_OUT, MOVING, patience, transfer
 from conformance.judge import conditions, events, evictions, pods, windows, workloads
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
@@ -59,6 +59,8 @@ def test_every_controller_replaces_an_evicted_pod_at_once(seen: Seen) -> Iterato
 @judges("M-XF-01", reads=transfer)
 def test_a_pod_that_has_ended_is_replaced(seen: Seen) -> Iterator[Violation]:
     _sets(seen)
+    if any(mark.name == LEFT_OUT for mark in seen.history.marks):
+        raise Unsupported("the agent that plays the victim says itself how its pods end; the suite cannot")
     first = workloads.began_on(seen, "ending", "victim", len(ENDS), seen.mark(f"a pod has {ENDS[0]} sent").at)
     new = workloads.later(seen, "ending", first)
     for number, phase in enumerate(ENDS):

@@ -7,8 +7,16 @@ from conformance.naming import RUN_LABEL, Naming
 from conformance.record.recorder import Feed
 
 
-def feeds(kind: Kind, naming: Naming) -> list[Feed]:
-    """What to watch so that every object of a kind that concerns the run is seen."""
+def feeds(kind: Kind, naming: Naming, *, guests: bool = False) -> list[Feed]:
+    """What to watch so that every object of a kind that concerns the run is seen.
+
+    Args:
+        kind: of the objects.
+        naming: of the run.
+        guests: whether agents join the target: their Leases do not carry the run's label, but names of the run.
+    """
+    if kind is LEASE and guests:
+        return [Feed(kind, NODE_LEASES, names=naming.run_prefix)]
     if kind is EVENT:
         about_nodes = Feed(kind, "default", names=naming.run_prefix)
         return [about_nodes, Feed(kind, naming.namespace)]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from conformance.drive import workloads
+from conformance.drive.guest import GuestNode
 from conformance.drive.manifests import tolerate
 from conformance.drive.node import SimulatedNode
 from conformance.drive.stage import Stage
@@ -41,6 +44,9 @@ HOME = f"{DOMAIN}/home"
 ENDS = ("Failed", "Succeeded")
 """How the pods of `ending` end."""
 
+LEFT_OUT = "ending is left out"
+"""The mark of a scenario whose victim says itself how its pods end."""
+
 MOVING: dict[str, tuple[Kind, int]] = {
     "controller": (REPLICATION_CONTROLLER, 1),
     "set": (REPLICA_SET, 2),
@@ -59,11 +65,13 @@ def _longest(timing: Timing) -> float:
 async def transfer(stage: Stage) -> None:
     """A node with pods of all kinds of workloads falls silent; another one takes them, until it comes back.
 
+    Where an agent joins the target, it plays the victim: its pods run, and `ending` is left out.
+
     Roles: nodes `keeper` and `victim`. Workloads, whose pods all begin on the victim: those of `MOVING`; `calm`, a
     ReplicaSet whose pods tolerate everything; `ending`, another one, two of whose pods end; `stranded`, a
     ReplicaSet whose only home the victim is; `stateful`, a StatefulSet; the pod `bare` has no owner.
     """
-    keeper, victim = await stage.nodes("keeper", "victim")
+    keeper, victim = await asyncio.gather(stage.node("keeper"), stage.lost_node("victim"))
     await schedulable(stage, "keeper", "victim")
     keeper.pods.run()
     victim.pods.run()
@@ -74,36 +82,44 @@ async def transfer(stage: Stage) -> None:
         await _aftermath(stage, keeper)
     await victim.recover()
     await stage.until(lambda: _bound_anew(stage, "stranded"), within=stage.timing.scheduled().latest)
-    stage.mark("victim looks after its pods")
+    if victim.pods.obeys:
+        stage.mark("victim looks after its pods")
     victim.pods.run()
-    await stage.until(lambda: _reborn(stage), within=settled(stage) + stage.timing.replacement().latest)
+    reborn = settled(stage) + stage.timing.replacement().latest + victim.pods.patience
+    await stage.until(lambda: _reborn(stage), within=reborn)
     await stage.until(lambda: stage.current(POD, "bare") is None, within=stage.timing.slack)
     await stage.hold(stage.timing.replacement().latest)
 
 
-async def _settle(stage: Stage, victim: SimulatedNode) -> None:
+async def _settle(stage: Stage, victim: SimulatedNode | GuestNode) -> None:
     """Workloads come up on the victim; afterwards the keeper may take what the victim loses."""
     pool, home = {POOL: stage.naming.name("pool")}, {HOME: stage.naming.name("home")}
-    brief = [tolerate(UNREACHABLE, patience(stage.timing))]
+    brief, spec = [tolerate(UNREACHABLE, patience(stage.timing))], victim.pods.spec
     await stage.patch(NODE, "victim", {"metadata": {"labels": {**pool, **home}}})
+
+    def body(kind: Kind, role: str, count: int = 1, **pod: Any) -> Mapping[str, Any]:
+        return workloads.body(stage.naming, kind, role, count, **spec, **pod)
+
     served = {role: (stage.facts.served(kind), count) for role, (kind, count) in MOVING.items()}
     for role, (kind, count) in served.items():
         if kind:
-            await stage.create(
-                kind, workloads.body(stage.naming, kind, role, count, node_selector=pool, tolerations=brief)
-            )
+            await stage.create(kind, body(kind, role, count, node_selector=pool, tolerations=brief))
     if stage.facts.served(REPLICA_SET):
         for_ever = [tolerate(UNREACHABLE, None)]
-        calm = workloads.body(stage.naming, REPLICA_SET, "calm", node_selector=pool, tolerations=for_ever)
-        stranded = workloads.body(stage.naming, REPLICA_SET, "stranded", node_selector=home, tolerations=brief)
-        ending = workloads.body(stage.naming, REPLICA_SET, "ending", 2, node_selector=pool, tolerations=for_ever)
-        await asyncio.gather(*(stage.create(REPLICA_SET, each) for each in (calm, stranded, ending)))
+        sets = [body(REPLICA_SET, "calm", node_selector=pool, tolerations=for_ever)]
+        sets += [body(REPLICA_SET, "stranded", node_selector=home, tolerations=brief)]
+        if victim.pods.obeys:
+            sets += [body(REPLICA_SET, "ending", len(ENDS), node_selector=pool, tolerations=for_ever)]
+        await asyncio.gather(*(stage.create(REPLICA_SET, each) for each in sets))
     if stage.facts.served(STATEFUL_SET):
-        stateful = workloads.body(stage.naming, STATEFUL_SET, "stateful", node_selector=pool, tolerations=brief)
-        await stage.create(STATEFUL_SET, stateful)
-    await stage.pod("bare", node_name=victim.name, tolerations=brief)
-    await stage.until(lambda: _settled(stage), within=settled(stage))
-    await _end(stage)
+        await stage.create(STATEFUL_SET, body(STATEFUL_SET, "stateful", node_selector=pool, tolerations=brief))
+    await stage.pod("bare", node_name=victim.name, tolerations=brief, **spec)
+    ending = len(ENDS) if victim.pods.obeys else 0
+    await stage.until(lambda: _settled(stage, ending), within=settled(stage) + victim.pods.patience)
+    if victim.pods.obeys:
+        await _end(stage)
+    else:
+        stage.mark(LEFT_OUT)
     await stage.patch(NODE, "keeper", {"metadata": {"labels": pool}})
     await stage.hold(max(2 * stage.timing.beat_interval, stage.timing.endpoints_updated().latest))
 
@@ -143,12 +159,12 @@ def _evictable(stage: Stage) -> list[str]:
     return [*_moving(stage), *more]
 
 
-def _settled(stage: Stage) -> bool:
-    """All pods run on the victim."""
+def _settled(stage: Stage, ending: int) -> bool:
+    """All pods run on the victim, so many of those that are going to end."""
     wanted = {role: MOVING[role][1] if role in MOVING else 1 for role in _evictable(stage)}
     up = all(len([pod for pod in stage.pods_of(role) if _is_ready(pod)]) == count for role, count in wanted.items())
     ready = {role: sum(map(_is_ready, stage.pods_of(role))) for role in ("calm", "ending")}
-    sets = not stage.facts.served(REPLICA_SET) or (ready["calm"] > 0 and ready["ending"] == len(ENDS))
+    sets = not stage.facts.served(REPLICA_SET) or (ready["calm"] > 0 and ready["ending"] == ending)
     return up and sets and runs(stage, "bare")
 
 

@@ -112,8 +112,13 @@ class Plane:
 
 
 @contextlib.asynccontextmanager
-async def control_plane(folder: Path) -> AsyncIterator[Plane]:
-    """Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler; stops them at the end."""
+async def control_plane(folder: Path, *, grace: int = GRACE) -> AsyncIterator[Plane]:
+    """Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler; stops them at the end.
+
+    Args:
+        folder: for all their files.
+        grace: seconds of silence after which a node is given up.
+    """
     binaries = Path(os.environ[VARIABLE])
     authority = pki.Authority(folder / "pki", Clock())
     serving, caller = authority.serving(["127.0.0.1"]), authority.client("kubelet-client", _ADMIN)
@@ -133,18 +138,18 @@ async def control_plane(folder: Path) -> AsyncIterator[Plane]:
         await apiserver.start()
         async with contextlib.AsyncExitStack() as stack:
             plane = Plane(folder, apiserver, authority, stack)
-            await _start_controllers(plane, binaries)
+            await _start_controllers(plane, binaries, grace)
             yield plane
     finally:
         await apiserver.close()
 
 
-async def _start_controllers(plane: Plane, binaries: Path) -> None:
+async def _start_controllers(plane: Plane, binaries: Path, grace: int) -> None:
     admin, keys = plane.kubeconfig, plane.folder / "apiserver"
     access = [f"--{name}={admin}" for name in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]
     common = [*access, "--leader-elect=false", "--port=0", "--bind-address=127.0.0.1"]
     manager = await plane.leash("kube-controller-manager")
-    flags = [f"--node-monitor-grace-period={GRACE}s", "--node-monitor-period=1s", "--node-eviction-rate=0.5"]
+    flags = [f"--node-monitor-grace-period={grace}s", "--node-monitor-period=1s", "--node-eviction-rate=0.5"]
     flags += [f"--service-account-private-key-file={keys}/sa.key", f"--cert-dir={manager.folder}"]
     await manager.start(
         [str(binaries / "kube-controller-manager"), *common, *flags, f"--secure-port={plane.ports.take()}"]

@@ -5,7 +5,7 @@ Source: kube-controller-manager 1.36 `daemon_controller.go`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.meta import is_terminating
@@ -16,6 +16,7 @@ from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.daemonset import placement, reconcile
+from refimpl.controllers.daemonset.placement import Verdict
 from refimpl.controllers.daemonset.reconcile import Decision, View
 from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads import owners, pods
@@ -88,20 +89,21 @@ class DaemonSetController:
         revision_hash = hash_of(history.current)
         uid = daemonset["metadata"]["uid"]
         decided = self._expectations.met(uid)
+        verdicts = reconcile.verdicts(daemonset, self._nodes.list())
         if decided:
-            view = await self._view(daemonset, revision_hash)
+            view = await self._view(daemonset, verdicts, revision_hash)
             await self._carry_out(key, view, reconcile.manage(view))
             if self._expectations.met(uid) and _updates(daemonset):
                 await self._carry_out(key, view, reconcile.update(view))
         else:
             self._queue.add_after(key, TIMEOUT_SECONDS)
-        view = await self._view(daemonset, revision_hash)
+        view = await self._view(daemonset, verdicts, revision_hash)
         live = [hash_of(pod) for present in view.on_nodes.values() for pod in present]
         for revision in expendable(history, int(daemonset["spec"].get("revisionHistoryLimit", 10)), live):
             await delete(self._client, CONTROLLERREVISIONS, revision)
         await self._report(key, view, decided=decided)
 
-    async def _view(self, daemonset: Object, revision_hash: str) -> View:
+    async def _view(self, daemonset: Object, verdicts: Mapping[str, Verdict], revision_hash: str) -> View:
         metadata = daemonset["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
@@ -110,7 +112,7 @@ class DaemonSetController:
         now = self._clock.now()
         return View(
             daemonset,
-            reconcile.verdicts(daemonset, self._nodes.list()),
+            verdicts,
             reconcile.by_node(mine),
             revision_hash,
             lambda node: self._backoff.remaining(_spot(daemonset, node), now),

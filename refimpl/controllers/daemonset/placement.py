@@ -82,20 +82,25 @@ class Verdict:
     keeps: bool
 
 
+_RUNS = Verdict(runs=True, keeps=True)
+_KEEPS = Verdict(runs=False, keeps=True)
+_SHUNS = Verdict(runs=False, keeps=False)
+
+
 def judge(demands: Demands, node: Object) -> Verdict:
     """Whether a pod belongs on the node.
 
     A taint that only forbids scheduling keeps new pods away and leaves the present one; one that evicts takes it too.
     """
     if demands.node_name and demands.node_name != node["metadata"]["name"]:
-        return Verdict(runs=False, keeps=False)
+        return _SHUNS
     if not demands.affinity.matches(node):
-        return Verdict(runs=False, keeps=False)
+        return _SHUNS
     present = taints.taints_of(node)
     if taints.untolerated(present, demands.tolerations) is None:
-        return Verdict(runs=True, keeps=True)
+        return _RUNS
     evicted = taints.untolerated(present, demands.tolerations, (taints.NO_EXECUTE,)) is not None
-    return Verdict(runs=False, keeps=not evicted)
+    return _SHUNS if evicted else _KEEPS
 
 
 def daemon_pod(daemonset: Object, node_name: str, revision_hash: str) -> Object:

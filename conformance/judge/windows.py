@@ -73,8 +73,10 @@ def misses(
         got = f"it had not come {until - start.answered:.2f} s after it"
         yield Violation(want=want, got=got, about=about, level=level)
     elif at - start.sent < window.earliest:
-        got = f"it came {at - start.sent:.2f} s after it"
-        yield Violation(want=want, got=got, at=at, about=about, level=level)
+        yield Violation(want=want, got=_came(at - start.sent), at=at, about=about, level=level)
     elif at - start.answered > window.latest:
-        got = f"it came {at - start.answered:.2f} s after it"
-        yield Violation(want=want, got=got, at=at, about=about, level=level)
+        yield Violation(want=want, got=_came(at - start.answered), at=at, about=about, level=level)
+
+
+def _came(later: float) -> str:
+    return f"it came {later:.2f} s after it" if later >= 0 else f"it came {-later:.2f} s before it"

@@ -20,6 +20,7 @@ AnySeen = Seen | AgentSeen
 _REQUESTS = 5
 _BODY = 300
 _LOG = 20
+_NAMES = 6
 
 
 def explain(
@@ -111,13 +112,22 @@ def _evidence(seen: AnySeen, findings: tuple[Finding, ...], curl: str, address: 
     requests = [x for x in seen.history.exchanges if _telling(x, about) and (at is None or x.sent <= at)]
     latest = {(x.method, x.path): x for x in requests}
     return Evidence(
-        title=f"timeline of {', '.join(about) or 'the scenario'} (+0 s is {seen.history.wall(zero):%H:%M:%S} UTC)",
-        timeline=rows(seen.history, about, at, zero),
+        title=_title(seen, about, zero),
+        timeline=rows(seen.history, about, at, zero, seen.naming.prefix),
         requests=tuple(
             f"{exchange.sent - zero:+9.2f} s  {exchange.status or 'no answer'}  {as_curl(exchange, curl, address)}"
             for exchange in sorted(latest.values(), key=lambda x: x.sent)[-_REQUESTS:]
         ),
     )
+
+
+def _title(seen: AnySeen, about: tuple[str, ...], zero: float) -> str:
+    """Whose timeline it is, in short names, and when it begins to count."""
+    prefix = seen.naming.prefix
+    names = [name.replace(prefix, "") for name in about]
+    whose = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+    short = f"; names without {prefix}" if any(name.startswith(prefix) for name in about) or not about else ""
+    return f"timeline of {whose or 'the scenario'} (+0 s is {seen.history.wall(zero):%H:%M:%S} UTC{short})"
 
 
 def _telling(exchange: Exchange, about: tuple[str, ...]) -> bool:

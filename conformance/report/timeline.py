@@ -32,7 +32,7 @@ class Row:
     focus: bool = False
 
 
-def rows(history: History, about: tuple[str, ...], at: float | None, zero: float) -> tuple[Row, ...]:
+def rows(history: History, about: tuple[str, ...], at: float | None, zero: float, prefix: str = "") -> tuple[Row, ...]:
     """What happened to some objects, bounded to what lies around a moment.
 
     Args:
@@ -40,12 +40,13 @@ def rows(history: History, about: tuple[str, ...], at: float | None, zero: float
         about: names of objects; empty for all nodes and pods.
         at: the moment that matters most; None for the end.
         zero: the moment printed as +0.
+        prefix: of the scenario's names, left out for the reader's sake.
     """
     found = sorted(_rows(history, about), key=lambda row: row[0])
     focus = sum(1 for moment, _ in found if at is None or moment <= at)
     first = max(0, min(focus - _LINES * 3 // 4, len(found) - _LINES))
     shown = [
-        Row(moment - zero, text, focus=at is not None and number == focus)
+        Row(moment - zero, text.replace(prefix, ""), focus=at is not None and number == focus)
         for number, (moment, text) in enumerate(found[first : first + _LINES], first + 1)
     ]
     if first:
@@ -72,9 +73,9 @@ def _rows(history: History, about: tuple[str, ...]) -> Iterator[tuple[float, str
     for event in history.events:
         if event.kind in ("Lease", "Namespace") or (about and not _concerns(event, about)):
             continue
-        text = describe(event)
+        text = _told(event) if event.kind == "Event" else _changed(event)
         if text:
-            yield event.at, f"{event.kind} {event.name}: {text}"
+            yield event.at, text
     for name in dict.fromkeys(beat.node for beat in history.beats):
         if not about or name in about:
             yield from _beats(history, name)
@@ -93,16 +94,23 @@ def _concerns(event: ObjectEvent, about: tuple[str, ...]) -> bool:
     return event.name in about or (event.kind == "Event" and _involved(event).get("name") in about)
 
 
-def describe(event: ObjectEvent) -> str:
-    """What changed, in one line; empty when it was only a heartbeat."""
-    if event.kind == "Event":
-        state = event.after or {}
-        return f"{state.get('reason')} ({_involved(event).get('name')}): {state.get('message', '')}" if state else ""
+def _told(event: ObjectEvent) -> str:
+    """What an Event of the target says, in one line; empty when it went."""
+    state = event.after or {}
+    return (
+        f"Event {state.get('reason')} about {_involved(event).get('name')}: {state.get('message', '')}" if state else ""
+    )
+
+
+def _changed(event: ObjectEvent) -> str:
+    """What happened to an object, in one line; empty when it was only a heartbeat."""
     if event.after is None:
-        return "deleted"
-    if event.before is None:
-        return ", ".join(["created", *_differences({}, event.after)])
-    return ", ".join(_differences(event.before, event.after))
+        changes = ["deleted"]
+    elif event.before is None:
+        changes = ["created", *_differences({}, event.after)]
+    else:
+        changes = list(_differences(event.before, event.after))
+    return f"{event.kind} {event.name}: {', '.join(changes)}" if changes else ""
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -124,7 +132,8 @@ def _conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
     for kind in dict.fromkeys([*old, *new]):
         was, now = (states.get(kind, {}).get("status", "absent") for states in (old, new))
         if was != now:
-            yield f"{kind} {was} → {now} ({new.get(kind, {}).get('reason', '')})"
+            reason = new.get(kind, {}).get("reason")
+            yield f"{kind} {was} → {now}" + (f" ({reason})" if reason else "")
 
 
 def _taints(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

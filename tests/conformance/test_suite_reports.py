@@ -77,7 +77,7 @@ def test_failures_come_first_and_show_everything(session: pytest.Pytester):
     assert order(
         text, "failed (exit code 1)", "Failed (1)", "Suite errors (1)", "Should missed (1)", "Not exercised", "Passed"
     )
-    for part in ("M-NR-01 test_cases.py::test_fail", "the sun", "rain", "timeline of nc-", "—— victim registers"):
+    for part in ("M-NR-01 test_cases.py::test_fail", "the sun", "rain", "timeline of victim (", "—— victim registers"):
         assert part in text
     assert "pytest test_cases.py::test_fail --target reference --seed 1" in text
     assert order(text, "it never began", "it is not claimed")

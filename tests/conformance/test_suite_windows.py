@@ -29,6 +29,7 @@ def test_in_its_window_nothing_is_missed(at: float):
 def test_early_is_measured_from_the_request_and_late_from_the_answer():
     assert missed(109.5) == ["it came 9.50 s after it"]
     assert missed(116.5) == ["it came 15.50 s after it"]
+    assert missed(97.5) == ["it came 2.50 s before it"]
 
 
 def test_what_never_came_says_how_long_it_was_waited_for():

@@ -18,9 +18,9 @@ def told_apart(seen: Seen) -> None:
         Unsupported: the suite may not speak for agents, or agents may do everything.
     """
     for resource in ("users", "groups"):
-        if not _allowed(seen, f"impersonation of {resource}"):
+        if not allowed(seen, f"impersonation of {resource}"):
             raise Unsupported(f"the credentials given may not impersonate {resource}, so nobody can speak for an agent")
-    if _allowed(seen, "any agent lists all secrets"):
+    if allowed(seen, "any agent lists all secrets"):
         raise Unsupported("any agent may list the secrets of kube-system: agents are not told apart")
 
 
@@ -49,7 +49,12 @@ def granted(seen: Seen, name: str, status: int, *, want: str) -> Iterator[Violat
     yield from answers.answered(seen, name, status, want=want)
 
 
-def _allowed(seen: Seen, name: str) -> bool:
+def allowed(seen: Seen, name: str) -> bool:
+    """What a review of access said.
+
+    Raises:
+        Unsupported: the target has no such reviews.
+    """
     mark = seen.mark(name)
     if mark.facts["status"] != 201:
         raise Unsupported(f"the target does not review access: '{name}' was answered {mark.facts['status']}")

@@ -219,6 +219,10 @@ class Timing:
         """Seconds at least between two NoExecute taints in one zone, as a watch tells of them."""
         return max(0.9 / rate - self.watch_lag, 0)
 
+    def taint_stamps_apart(self, rate: float) -> float:
+        """The same as their `timeAdded` tell, in whole seconds: one write may take long, and the next one not."""
+        return max(0.9 / rate - 1, 0)
+
     def uncalled_taint_removed(self, effect: str) -> Window:
         """A taint of the controller's is taken off a ready node that somebody else put there."""
         return self.no_schedule_taint_gone() if effect == "NoSchedule" else self.taints_removed()

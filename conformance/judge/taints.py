@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
 
+from conformance.clock import parse_time
 from conformance.judge.windows import Start, misses
 from conformance.record.history import Object, Story
 from conformance.timing import Timing, Window
@@ -77,6 +79,13 @@ def spans(story: Story, key: str, effect: str) -> Iterator[Span]:
 def first(story: Story, key: str, effect: str) -> Span | None:
     """The first stretch, or None when the node never carried it."""
     return next(spans(story, key, effect), None)
+
+
+def added(story: Story, key: str, effect: str) -> datetime | None:
+    """When the target says that it put a taint on for the first time, in whole seconds; None when it does not say."""
+    carried = (entry(event.after, key, effect) for event in story.events)
+    said = next((taint for taint in carried if taint is not None), {}).get("timeAdded")
+    return parse_time(said) if said else None
 
 
 def entry(state: Object | None, key: str, effect: str) -> Mapping[str, Any] | None:

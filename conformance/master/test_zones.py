@@ -56,7 +56,7 @@ def test_a_zone_that_is_mostly_down_gets_no_more_taints(seen: Seen) -> Iterator[
         want = f"no further {UNREACHABLE}:{NO_EXECUTE} while most of the zone is down"
         got = f"{len(came)} within {back - down:.0f} s"
         yield Violation(want=want, got=got, at=came[-1], about=_names(seen, LATE))
-    if rate and (not came or (len(came) > 1 and came[1] - came[0] < seen.timing.taints_apart(rate))):
+    if rate and (not came or any(_hasty(seen, LATE, rate))):
         want = f"a taint each {1 / rate:g} s in a large zone that is mostly down"
         yield Violation(want=want, got=f"{len(came)} within {back - down:.0f} s", about=_names(seen, LATE))
 
@@ -152,17 +152,30 @@ def _one_by_one(seen: Seen, zone: tuple[str, ...]) -> Iterator[Violation]:
     flipped = max(silences.flip(seen, role).at for role in zone)
     came = _tainted(seen, zone)
     about = _names(seen, zone)
-    apart = seen.timing.taints_apart(seen.timing.node_eviction_rate)
     for position in range(1, len(zone) + 1):
         at = max(came[position - 1], flipped) if len(came) >= position else None
         start = Start(flipped, flipped, "Ready=Unknown")
         window = seen.timing.no_execute_taint(position)
         what = f"taint {position} of {len(zone)}"
         yield from windows.misses(what, at, start, window, until=seen.history.until, about=about)
-    for earlier, later in pairwise(came):
-        if later - earlier < apart:
-            want = f"at least {apart:g} s between two NoExecute taints of a zone"
-            yield Violation(want=want, got=f"{later - earlier:.2f} s", at=later, about=about)
+    rate = seen.timing.node_eviction_rate
+    for later, apart in _hasty(seen, zone, rate):
+        want = f"at least {seen.timing.taints_apart(rate):g} s between two NoExecute taints of a zone"
+        yield Violation(want=want, got=f"{apart:.2f} s", at=later, about=about)
+
+
+def _hasty(seen: Seen, zone: tuple[str, ...], rate: float) -> Iterator[tuple[float, float]]:
+    """Taints that came too soon after the one before, by what was seen and by what the target says: when, how soon."""
+    put = []
+    for role in zone:
+        story = seen.node(role)
+        span = taints.first(story, UNREACHABLE, NO_EXECUTE)
+        if span is not None:
+            put.append((span.since, taints.added(story, UNREACHABLE, NO_EXECUTE)))
+    for (before, said_before), (after, said_after) in pairwise(sorted(put, key=lambda each: each[0])):
+        stamped = (said_after - said_before).total_seconds() if said_before and said_after else 0
+        if after - before < seen.timing.taints_apart(rate) and stamped < seen.timing.taint_stamps_apart(rate):
+            yield after, after - before
 
 
 def _tainted(seen: Seen, zone: tuple[str, ...]) -> list[float]:

@@ -10,6 +10,7 @@ from conformance.naming import RUN_LABEL, ZONE_LABEL, Naming
 HEALTHY_1_5 = ("OutOfDisk", "MemoryPressure", "DiskPressure")
 HEALTHY = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
+_EVICTIONS_V1_SINCE = 22
 _REASONS = {
     "Ready": ("KubeletReady", "kubelet is posting ready status"),
     "OutOfDisk": ("KubeletHasSufficientDisk", "kubelet has sufficient disk space available"),
@@ -118,6 +119,12 @@ def pod_spec(
     if node_name:
         spec["nodeName"] = node_name
     return spec
+
+
+def eviction(name: str, namespace: str, *, minor: int) -> dict[str, Any]:
+    """A request to evict a pod, as a target of that minor version understands it."""
+    version = "policy/v1" if minor >= _EVICTIONS_V1_SINCE else "policy/v1beta1"
+    return {"apiVersion": version, "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
 
 
 def tolerate(key: str, seconds: int | None, effect: str = "NoExecute") -> dict[str, Any]:

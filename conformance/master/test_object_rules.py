@@ -58,7 +58,8 @@ def test_each_path_writes_its_part_of_a_pod(seen: Seen) -> Iterator[Violation]:
     yield from answers.same(seen, "status of the pod is patched", {"phase": "Running"}, pod["status"])
     want = {"nodeName": None, "activeDeadlineSeconds": None}
     yield from answers.same(seen, "status of the pod is patched", want, pod["spec"])
-    yield from answers.same(seen, "status of the pod is patched", {"deletionTimestamp": None}, pod["metadata"])
+    want = {"deletionTimestamp": None, "ownerReferences": None}
+    yield from answers.same(seen, "status of the pod is patched", want, pod["metadata"])
     if rules.MORE[0] in (pod["spec"].get("tolerations") or []):
         got = f"{rules.MORE[0]} among them"
         yield Violation(want="the pod's tolerations as they were", got=got, about=seen.name("pod"))
@@ -94,6 +95,15 @@ def test_a_stale_node_is_not_written(seen: Seen) -> Iterator[Violation]:
 def test_another_object_of_the_name_is_not_written(seen: Seen) -> Iterator[Violation]:
     want = "a write that means another uid is refused"
     yield from answers.answered(seen, "another node of the name is replaced", 409, want=want, reason="Conflict")
+
+
+@judges("M-API-08", reads=object_rules)
+def test_a_patch_for_another_object_of_the_name_is_refused(seen: Seen) -> Iterator[Violation]:
+    """An agent names the uid when it writes the status of a pod, so that no other pod of the name gets it."""
+    for name in ("another pod of the name is patched", "status of another pod is patched"):
+        if (status := answers.status(seen, name)) not in (409, 422):
+            want = f"409 or 422, for a patch that means another uid: '{name}'"
+            yield Violation(want=want, got=str(status), at=seen.mark(name).at, about=seen.name("pod"))
 
 
 @judges("M-API-08", reads=object_rules)

@@ -96,6 +96,30 @@ def test_a_deletion_meant_for_another_pod_is_refused(seen: Seen) -> Iterator[Vio
         yield Violation(want=want, got=got, at=answer.at, about=seen.name("graced"))
 
 
+@judges("M-TERM-07", reads=terminating)
+def test_no_write_undoes_a_deletion(seen: Seen) -> Iterator[Violation]:
+    first = _answer(seen, "own deleted")
+    writes = [seen.mark(f"own {how}") for how in ("patched", "replaced", "reported")]
+    if not first.facts["stamp"] or not any(mark.facts["status"] == 200 for mark in writes):
+        raise NotExercised("the pod was not terminating, or could not be written", about=seen.name("own"))
+    for mark in (*writes, seen.mark("own read")):
+        if mark.facts["status"] == 200 and mark.facts["stamp"] != first.facts["stamp"]:
+            want = f"deletionTimestamp {first.facts['stamp']}, as before, in the answer to '{mark.name}'"
+            yield Violation(want=want, got=mark.facts["stamp"] or "none", at=mark.at, about=seen.name("own"))
+
+
+@judges("M-TERM-07", reads=terminating)
+def test_what_is_terminating_gets_no_new_finalizer(seen: Seen) -> Iterator[Violation]:
+    if not _answer(seen, "own deleted").facts["stamp"]:
+        raise NotExercised("the pod was not terminating", about=seen.name("own"))
+    mark = seen.mark("own held late")
+    if mark.facts["status"] == 200 and not mark.facts["stamp"]:
+        raise NotExercised("the pod was not terminating any more", about=seen.name("own"))
+    if mark.facts["status"] != 422:
+        want = "422 to a new finalizer on a pod that is terminating"
+        yield Violation(want=want, got=str(mark.facts["status"]), at=mark.at, about=seen.name("own"))
+
+
 def _gone(seen: Seen, role: str, request: str) -> Iterator[Violation]:
     """A pod must be gone soon after a request."""
     _answer(seen, request)

@@ -29,7 +29,6 @@ WRONG_LABELS = {
 """Labels that no agent may set, by what they are called in marks."""
 GIVEN_LABEL = "node-restriction.kubernetes.io/node-contract-given"
 """A label that an administrator gave to the node."""
-_EVICTIONS_V1_SINCE = 22
 _MIRROR = "kubernetes.io/config.mirror"
 _NO_UID = "00000000-0000-0000-0000-000000000000"
 _ASKED_EVERY = 0.5
@@ -175,8 +174,7 @@ async def _pods(stage: Stage, agent: _Agent) -> None:
         path = POD.path(namespace, names(f"{whose}-pod"), "status")
         await agent.ask(f"status of {whose} pod", "PATCH", path, running)
     other = names("other-pod")
-    version = "policy/v1" if stage.facts.minor >= _EVICTIONS_V1_SINCE else "policy/v1beta1"
-    eviction = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": other, "namespace": namespace}}
+    eviction = manifests.eviction(other, namespace, minor=stage.facts.minor)
     await agent.ask("eviction of other pod", "POST", POD.path(namespace, other, "eviction"), eviction)
     await agent.ask("deletion of other pod", "DELETE", POD.path(namespace, other))
     labels = {"metadata": {"labels": OWN_LABELS}}

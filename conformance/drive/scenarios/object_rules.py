@@ -144,12 +144,16 @@ async def _pods(stage: Stage) -> None:
     running = {"status": {"phase": "Running"}, "metadata": {"labels": {"node-contract.dev/new": "1"}}}
     await stage.ask("pod is patched", "PATCH", path, running, content_type=MERGE)
     placed = {
-        "metadata": {"deletionTimestamp": "2030-01-02T03:04:05Z"},
+        "metadata": {"deletionTimestamp": "2030-01-02T03:04:05Z", "ownerReferences": [_nobodys(stage)]},
         "spec": {"nodeName": stage.naming.name("parts"), "activeDeadlineSeconds": 77, "tolerations": MORE},
         "status": {"phase": "Running"},
     }
     await stage.ask("status of the pod is patched", "PATCH", f"{path}/status", placed, content_type=MERGE)
     await stage.ask("pod is read", "GET", path)
+    stranger = {"metadata": {"uid": NOBODY, "labels": {"node-contract.dev/new": "3"}}}
+    await stage.ask("another pod of the name is patched", "PATCH", path, stranger, content_type=MERGE)
+    stranger = {"metadata": {"uid": NOBODY}, "status": {"message": "of another pod"}}
+    await stage.ask("status of another pod is patched", "PATCH", f"{path}/status", stranger, content_type=STRATEGIC)
     await _own_metadata(stage, path)
     for name, resources in WRONG_DEVICES.items():
         role = name.replace(" ", "-")
@@ -157,6 +161,11 @@ async def _pods(stage: Stage) -> None:
         asked: dict[str, Any] = {"schedulerName": "nobody", **resources}
         spec = manifests.pod_spec(stage.naming, **asked)
         await stage.attempt(name, POD, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+
+def _nobodys(stage: Stage) -> dict[str, str]:
+    """An owner that is not."""
+    return {"apiVersion": "v1", "kind": "Node", "name": stage.naming.name("nobody"), "uid": NOBODY}
 
 
 async def _own_metadata(stage: Stage, path: str) -> None:

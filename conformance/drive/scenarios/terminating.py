@@ -49,6 +49,7 @@ async def terminating(stage: Stage) -> None:
     await _delete_again_and_again(stage)
     for role in ("own", "pending", "failed", "succeeded", "unbound"):
         await _delete(stage, role, f"{role} deleted")
+    await _undo(stage, "own")
     await _delete(stage, "forced", "forced deleted", gracePeriodSeconds=0)
     await _delete(stage, "hurried", "hurried deleted", gracePeriodSeconds=LONG)
     await _delete(stage, "hurried", "hurried forced", gracePeriodSeconds=0)
@@ -76,6 +77,22 @@ async def _delete_again_and_again(stage: Stage) -> None:
     old = {"resourceVersion": "1"}
     await _delete(stage, "graced", "graced taken for an old state", gracePeriodSeconds=0, preconditions=old)
     await _delete(stage, "graced", "graced deleted with less", gracePeriodSeconds=SHORT)
+
+
+async def _undo(stage: Stage, role: str) -> None:
+    """Somebody writes a pod as if it were not terminating, as who has not heard of the deletion may."""
+    path = POD.path(stage.naming.namespace, stage.naming.name(role))
+    plain = {"metadata": {"deletionTimestamp": None, "deletionGracePeriodSeconds": None}}
+    _note(stage, f"{role} patched", await stage.client.ask("PATCH", path, body=plain, content_type=MERGE))
+    for name, subresource in (("replaced", ""), ("reported", "/status")):
+        pod = await stage.client.ask("GET", path)
+        if pod.status == 200:
+            metadata = {key: value for key, value in pod.body["metadata"].items() if key not in plain["metadata"]}
+            body = {**pod.body, "metadata": metadata}
+            _note(stage, f"{role} {name}", await stage.client.ask("PUT", path + subresource, body=body))
+    held = {"metadata": {"finalizers": [FINALIZER]}}
+    _note(stage, f"{role} held late", await stage.client.ask("PATCH", path, body=held, content_type=MERGE))
+    _note(stage, f"{role} read", await stage.client.ask("GET", path))
 
 
 async def _name_again(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from conformance.baseline import Known
+from conformance.given.baseline import Known
 from conformance.report.explain import headline
 from conformance.report.results import Report, Result
 from conformance.verdict import Verdict

@@ -22,9 +22,9 @@ from conformance.judge.seen import Seen
 from conformance.kinds import LEASE, NODE
 from conformance.naming import ROLE_LABEL
 from conformance.report.results import Report
-from conformance.run import run
+from conformance.runner.run import run
+from conformance.runner.session import Session
 from conformance.scenario import Scenario
-from conformance.session import Session
 from conformance.target import Connection
 from conformance.verdict import Verdict
 from fixtures import kubeconfig

@@ -18,7 +18,7 @@ from conformance.judge.agent import AgentSeen, sent_body
 from conformance.kinds import LEASE, NODE
 from conformance.record.history import AGENT, Exchange
 from conformance.report.results import Report
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.scenario import Case, Scenario, agent_scenario
 from conformance.verdict import Verdict
 from fixtures.recording import RecordingMaster

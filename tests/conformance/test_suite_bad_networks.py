@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from conformance.report.results import Report
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.verdict import Verdict
 from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget

@@ -10,8 +10,8 @@ import pytest
 
 import fixtures.reference  # noqa: F401
 from conformance import catalogue
-from conformance.baseline import Baseline, BaselineError, Known, parse, read
 from conformance.drive.scenarios.silence import silence
+from conformance.given.baseline import Baseline, BaselineError, Known, parse, read
 from conformance.report.results import Outcome, Report, Result
 from conformance.scenario import Case
 from conformance.verdict import Finding, Judgement, Verdict

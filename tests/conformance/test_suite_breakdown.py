@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.target import TargetError
 from conformance.verdict import Verdict
 from fixtures.inprocess import InProcessWire

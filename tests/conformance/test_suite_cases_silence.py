@@ -5,11 +5,12 @@ from typing import ClassVar
 
 import pytest
 
-from conformance import catalogue, judging
+from conformance import catalogue
 from conformance.drive.scenarios.silence import EXTRA, silence
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.master import test_condition_taints, test_pods_of_silent_nodes, test_recovery, test_transition
+from conformance.runner import judging
 from conformance.scenario import case_of
 from conformance.timing import Timing
 from conformance.verdict import Judgement, Verdict

@@ -7,13 +7,13 @@ import pytest
 from conformance import catalogue
 from conformance.claims import Claim, Presence, Sign
 from conformance.collect import collect
-from conformance.declared import Declared
 from conformance.drive.scenarios.feasibility import feasibility
 from conformance.drive.scenarios.silence import silence
 from conformance.features import FEATURES, needed
+from conformance.given.declared import Declared
 from conformance.judge import canary, contradictions
 from conformance.report.results import Report
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.verdict import NotExercised, Unsupported, Verdict
 from fixtures.reference import ReferenceTarget
 from refimpl.cluster import ClusterConfig

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from conformance import cleanup
 from conformance.client import ApiClient
 from conformance.clock import SuiteClock
 from conformance.drive.scenarios.silence import silence
 from conformance.kinds import NODE
-from conformance.session import Session
+from conformance.runner import cleanup
+from conformance.runner.session import Session
 from conformance.target import Connection
 from fixtures import cleanup as command
 from fixtures.reference import ReferenceTarget

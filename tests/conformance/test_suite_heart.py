@@ -13,7 +13,7 @@ from conformance.drive.stage import Stage
 from conformance.judge.seen import Seen
 from conformance.kinds import NODE
 from conformance.record.history import Beat
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.scenario import Case, scenario
 from conformance.verdict import Verdict
 from fixtures.inprocess import InProcessWire

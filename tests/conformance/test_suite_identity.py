@@ -9,7 +9,7 @@ from conformance.collect import collect
 from conformance.record.history import Exchange
 from conformance.report.explain import as_curl
 from conformance.report.results import Result
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.scenario import MASTER
 from conformance.verdict import Verdict
 from fixtures.reference import ReferenceTarget

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from conformance import catalogue, judging
+from conformance import catalogue
 from conformance.drive.scenarios.accounting import accounting
 from conformance.judge import answers, placing
 from conformance.judge.seen import Seen
 from conformance.judge.sums import Ask, Sum, come_out
+from conformance.runner import judging
 from conformance.scenario import Case
 from conformance.verdict import NotExercised, Verdict, Violation
 from tests.conformance.tales import Tale

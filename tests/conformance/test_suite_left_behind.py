@@ -12,12 +12,12 @@ import pytest
 
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.stage import Stage
+from conformance.given.terms import Limits
 from conformance.kinds import LEASE, NODE
 from conformance.naming import RUN_LABEL
-from conformance.run import run
-from conformance.session import Session
+from conformance.runner.run import run
+from conformance.runner.session import Session
 from conformance.target import Connection, TargetError
-from conformance.terms import Limits
 from conformance.verdict import Verdict
 from conformance.wire import Wire
 from fixtures.inprocess import InProcessWire

@@ -11,7 +11,7 @@ from conformance.collect import Entry
 from conformance.drive.pacer import Pacer
 from conformance.drive.stage import Stage
 from conformance.kinds import NODE
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.scenario import Case, Scenario, imposed, scenario
 from conformance.timing import Timing
 from conformance.verdict import Verdict

@@ -61,7 +61,7 @@ _LEAVE_OUT = ("randomly", "hypothesispytest", "xdist", "anyio", "cacheprovider")
 OPTIONS = [
     *("-o", "asyncio_default_fixture_loop_scope=function"),
     *(word for name in _LEAVE_OUT for word in ("-p", f"no:{name}")),
-    *("-p", "conformance.plugin", "-p", "fixtures.plugin", "--seed", "1"),
+    *("-p", "conformance.pytest_plugin.plugin", "-p", "fixtures.plugin", "--seed", "1"),
 ]
 
 
@@ -214,7 +214,7 @@ def test_nothing_happens_in_a_session_without_cases(pytester: pytest.Pytester):
 
 
 def test_collecting_starts_nothing(session: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("conformance.runs.Runs.start", lambda self: pytest.fail("started"))
+    monkeypatch.setattr("conformance.pytest_plugin.runs.Runs.start", lambda self: pytest.fail("started"))
     assert ran(session, "--collect-only").ret == 0
 
 
@@ -284,9 +284,9 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(session: pytest.Pyteste
 
 def test_an_interrupted_clean_up_says_how_to_finish_it(session: pytest.Pytester):
     text = CASES.replace("    pass\n", "    raise KeyboardInterrupt\n")
-    spoil = "import conformance.session\n\nasync def close(self):\n    raise KeyboardInterrupt\n\n"
+    spoil = "import conformance.runner.session\n\nasync def close(self):\n    raise KeyboardInterrupt\n\n"
     session.makepyfile(test_cases=text)
-    session.makeconftest(spoil + "conformance.session.Session.close = close\n")
+    session.makeconftest(spoil + "conformance.runner.session.Session.close = close\n")
     result = session.runpytest_subprocess(*OPTIONS)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(

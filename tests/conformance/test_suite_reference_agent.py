@@ -16,7 +16,7 @@ from conformance.drive.containers import pause
 from conformance.driver import AgentOptions, Disturbance
 from conformance.judge.agent import AgentSeen
 from conformance.kinds import LEASE, NODE
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.scenario import Case, agent_scenario
 from conformance.verdict import Unsupported, Verdict
 from fixtures.reference_agent import FreezableClock, ReferenceAgentTarget, configured

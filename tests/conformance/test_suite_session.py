@@ -16,9 +16,9 @@ from conformance.drive.stage import Stage
 from conformance.judge.seen import Seen
 from conformance.kinds import NODE, Kind
 from conformance.record import files
-from conformance.run import run
+from conformance.runner.run import run
+from conformance.runner.session import Session
 from conformance.scenario import Case
-from conformance.session import Session
 from conformance.verdict import NotExercised, SuiteError, Unsupported, Verdict, Violation
 from conformance.wire import NoAnswer, Stream
 from fixtures.inprocess import InProcessWire

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import fixtures.reference  # noqa: F401
-from conformance import declared
-from conformance.baseline import Known
-from conformance.declared import Declared, TargetFileError
+from conformance.given import declared
+from conformance.given.baseline import Known
+from conformance.given.declared import Declared, TargetFileError
 from tests.conformance.test_suite_plugin import CASES, OPTIONS
 
 WHOLE = """

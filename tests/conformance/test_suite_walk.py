@@ -19,9 +19,9 @@ from conformance.drive.walk import QUIET, REPLICAS, SEATS, Step, Walk
 from conformance.judge import invariants
 from conformance.judge.seen import Seen
 from conformance.kinds import NODE, POD, REPLICATION_CONTROLLER
-from conformance.run import run
+from conformance.runner.run import run
+from conformance.runner.session import Session
 from conformance.scenario import scenario
-from conformance.session import Session
 from conformance.verdict import Verdict, Violation
 from fixtures.reference import ReferenceTarget
 from tests.conformance.tales import TIMING, Tale, condition

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from conformance.driver import AgentConnection
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.target import TargetError
 from conformance.verdict import Unsupported, Verdict
 from fixtures.agents import cluster

@@ -10,7 +10,7 @@ import pytest
 from conformance import catalogue
 from conformance.collect import collect
 from conformance.report.results import Report
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.target import TargetError
 from conformance.verdict import Verdict
 from fixtures.inprocess import InProcessWire

@@ -21,7 +21,7 @@ from conformance import catalogue
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, collect
 from conformance.report.results import Report, Result
-from conformance.run import run
+from conformance.runner.run import run
 from conformance.scenario import MASTER, NODE
 from conformance.verdict import Verdict
 from fixtures.reference import ReferenceTarget

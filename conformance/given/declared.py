@@ -9,7 +9,7 @@ node-monitor-grace-period = "20s"
 [features]                               # what it has and has not; see conformance.features
 scheduler = false
 
-[[known]]                                # expected deviations; see conformance.baseline
+[[known]]                                # expected deviations; see conformance.given.baseline
 requirement = "M-NR-06"
 reason = "issue 4711"
 """
@@ -23,9 +23,10 @@ from typing import Any
 
 import attrs
 
-from conformance import baseline, documents, timing
-from conformance.baseline import BaselineError, Known
+from conformance import timing
 from conformance.features import FEATURES
+from conformance.given import baseline, documents
+from conformance.given.baseline import BaselineError, Known
 from conformance.timing import TimingError
 
 _SECTIONS = ("name", "version", "timing", "features", "known")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from conformance import catalogue
-from conformance.baseline import Baseline
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, collect
-from conformance.declared import Declared
-from conformance.engine import AnyTarget, Engine
+from conformance.given.baseline import Baseline
+from conformance.given.declared import Declared
+from conformance.given.terms import Limits, Terms
 from conformance.report.results import Report
+from conformance.runner.engine import AnyTarget, Engine
 from conformance.scenario import MASTER
-from conformance.terms import Limits, Terms
 
 
 def run(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from conformance.baseline import Baseline
 from conformance.catalogue import Requirement
-from conformance.declared import Declared
 from conformance.features import FEATURES
+from conformance.given.baseline import Baseline
+from conformance.given.declared import Declared
 
 
 @attrs.frozen

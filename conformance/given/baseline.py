@@ -18,9 +18,9 @@ from typing import Any
 
 import attrs
 
-from conformance import documents
 from conformance.catalogue import Catalogue
 from conformance.clock import utc_now
+from conformance.given import documents
 from conformance.report.results import Result
 from conformance.scenario import Case
 from conformance.verdict import Judgement, Verdict

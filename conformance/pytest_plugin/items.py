@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from conformance.collect import Entry
+from conformance.pytest_plugin.runs import Runs
 from conformance.report.results import Result
-from conformance.runs import Runs
 from conformance.scenario import Case
 from conformance.target import TargetError
 from conformance.verdict import Verdict

@@ -9,26 +9,27 @@ from functools import partial
 
 import attrs
 
-from conformance import probe, safety, timing
+from conformance import timing
 from conformance.claims import Claim
 from conformance.client import ApiClient, ApiRefused
 from conformance.clock import SuiteClock
-from conformance.declared import Declared
 from conformance.drive.ledger import Ledger
 from conformance.drive.pacer import Pacer
 from conformance.drive.stage import Stage
 from conformance.features import Feature
+from conformance.given.declared import Declared
 from conformance.judge import contradictions
 from conformance.judge.seen import Seen
 from conformance.kinds import LEASE, NAMESPACE, NODE, POD
-from conformance.lookout import Lookout
 from conformance.naming import RUN_LABEL, Naming
-from conformance.plays import Plays
 from conformance.record import check
 from conformance.record.feeds import feeds
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Recorder
+from conformance.runner import probe, safety
+from conformance.runner.lookout import Lookout
+from conformance.runner.plays import Plays
 from conformance.scenario import MASTER, Scenario, Waits, imposed, usual
 from conformance.target import Connection, Facts, Target, TargetError
 from conformance.timing import Timing

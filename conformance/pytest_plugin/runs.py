@@ -7,9 +7,9 @@ from pathlib import Path
 
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry
-from conformance.engine import AnyTarget, Engine
+from conformance.given.terms import Terms
 from conformance.report.results import Outcome, Report, Result
-from conformance.terms import Terms
+from conformance.runner.engine import AnyTarget, Engine
 
 
 class Runs:

@@ -12,21 +12,22 @@ from typing import Any
 
 import pytest
 
-from conformance import catalogue, hooks, options
+from conformance import catalogue
 from conformance.catalogue import Catalogue
 from conformance.collect import Entry, check, collect
-from conformance.engine import AnyTarget
 from conformance.features import FEATURES
-from conformance.interrupt import sigterm_as_ctrl_c
-from conformance.items import CaseItem
-from conformance.replay import ReplayTarget
+from conformance.given.terms import Terms
+from conformance.pytest_plugin import hooks, options
+from conformance.pytest_plugin.interrupt import sigterm_as_ctrl_c
+from conformance.pytest_plugin.items import CaseItem
+from conformance.pytest_plugin.runs import Runs
 from conformance.report import baseline_file, html, json_file, markdown
 from conformance.report.results import Outcome, Result
 from conformance.report.terminal import show
-from conformance.runs import Runs
+from conformance.runner.engine import AnyTarget
+from conformance.runner.replay import ReplayTarget
 from conformance.scenario import MASTER, NODE, case_of
 from conformance.target import TargetError
-from conformance.terms import Terms
 from conformance.verdict import Verdict
 
 _RUNS = pytest.StashKey[Runs]()

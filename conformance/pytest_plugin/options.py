@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance import baseline, timing
-from conformance import declared as target_file
-from conformance.baseline import Baseline, BaselineError, Known
+from conformance import timing
 from conformance.clock import fresh_seed
-from conformance.declared import Declared, TargetFileError
-from conformance.terms import Limits, Terms
+from conformance.given import baseline
+from conformance.given import declared as target_file
+from conformance.given.baseline import Baseline, BaselineError, Known
+from conformance.given.declared import Declared, TargetFileError
+from conformance.given.terms import Limits, Terms
 
 
 def add(parser: pytest.Parser) -> None:

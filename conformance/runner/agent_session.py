@@ -18,10 +18,10 @@ from conformance.driver import AgentConnection, AgentFacts, AgentTarget, Rig
 from conformance.features import Feature
 from conformance.judge.agent import AgentSeen
 from conformance.naming import Naming
-from conformance.plays import Plays
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
 from conformance.record.recorder import Feed, Recorder
+from conformance.runner.plays import Plays
 from conformance.scenario import NODE, Scenario, Waits
 from conformance.verdict import Unsupported
 

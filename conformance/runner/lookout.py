@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 import attrs
 
 from conformance.claims import NOT_LOOKED, Claim, Presence, Sign
-from conformance.declared import Declared
 from conformance.drive.scenarios.canary import SOUGHT, sent_for
 from conformance.features import FEATURES, Feature
+from conformance.given.declared import Declared
 from conformance.judge import canary
 from conformance.judge.seen import Seen
 from conformance.kinds import Kind

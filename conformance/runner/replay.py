@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from conformance.claims import Claim
-from conformance.declared import Declared
 from conformance.features import Feature
+from conformance.given.declared import Declared
 from conformance.judge import contradictions
 from conformance.judge.seen import Seen
-from conformance.lookout import Lookout
 from conformance.naming import Naming
 from conformance.record import files
 from conformance.record.files import HistoryFileError
 from conformance.record.history import END, History
+from conformance.runner.lookout import Lookout
 from conformance.scenario import MASTER, Scenario, Waits
 from conformance.target import Facts, TargetError
 from conformance.timing import Timing

@@ -10,24 +10,24 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from conformance import judging
-from conformance.agent_session import AgentSession
 from conformance.catalogue import Catalogue
 from conformance.claims import Claim
 from conformance.clock import stopwatch
 from conformance.collect import Entry
 from conformance.driver import AgentTarget
 from conformance.features import Feature, needed
+from conformance.given.terms import Terms
 from conformance.record import files
 from conformance.record.history import History
-from conformance.replay import ReplaySession, ReplayTarget
 from conformance.report.explain import AnySeen, explain, repeat_line
 from conformance.report.plan import plan
 from conformance.report.results import Report, Result
+from conformance.runner import judging
+from conformance.runner.agent_session import AgentSession
+from conformance.runner.replay import ReplaySession, ReplayTarget
+from conformance.runner.session import Session
 from conformance.scenario import MASTER, Scenario, Waits, imposed
-from conformance.session import Session
 from conformance.target import Target, TargetError
-from conformance.terms import Terms
 from conformance.verdict import Judgement, NotExercised, Skipped, SuiteError, Unsupported, Verdict
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""What a user says of a run: its terms, the target file, the baseline."""

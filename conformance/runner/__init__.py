@@ -1,0 +1,1 @@
+"""A run from its first contact with the target to its results."""

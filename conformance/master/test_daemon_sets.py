@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.daemons import HEALTHY, daemons
+from conformance.drive.scenarios.daemons import HEALTHY, IN_THE_BEGINNING, IN_THE_END, daemons
 from conformance.judge import conditions, evictions, pods, taints, windows
 from conformance.judge import daemons as facts
 from conformance.judge import silence as silences
@@ -219,6 +219,42 @@ def test_a_lost_node_still_counts_but_its_pod_is_not_ready(seen: Seen) -> Iterat
                 got = str(_counted(event.after, field))
                 yield Violation(want=f"{field} 1, as before", got=got, at=event.at, about=about)
                 break
+
+
+@judges("M-DS-10", reads=daemons)
+def test_the_status_counts_nodes_and_pods(seen: Seen) -> Iterator[Violation]:
+    for when, wanted in (("in the beginning", IN_THE_BEGINNING), ("in the end", IN_THE_END)):
+        at = seen.mark(f"counted {when}").at
+        there = sum(bool(facts.present((story,), at)) for story in seen.pods_of("daemon"))
+        if there != wanted["currentNumberScheduled"] + wanted["numberMisscheduled"]:
+            raise NotExercised(f"there were {there} daemon pods {when}", about=seen.name("daemon"))
+        state = seen.story("DaemonSet", "daemon").state_at(at)
+        for field, number in wanted.items():
+            if _counted(state, field) != number:
+                want, got = f"{field} {number} {when}, with {there} pods", str(_counted(state, field))
+                yield Violation(want=want, got=got, at=at, about=seen.name("daemon"))
+
+
+@judges("M-DS-10", reads=daemons)
+def test_what_is_not_ready_is_not_available(seen: Seen) -> None:
+    until = seen.mark("lost was lost for long").at
+    state = seen.story("DaemonSet", "faithful").state_at(until)
+    if _counted(state, "currentNumberScheduled") != 1 or _counted(state, "numberReady"):
+        raise NotExercised("its pod was not there, or ready", about=seen.name("faithful"))
+    available, unavailable = _counted(state, "numberAvailable"), _counted(state, "numberUnavailable")
+    if (available, unavailable) != (0, 1):
+        want = "numberAvailable 0 and numberUnavailable 1, where numberReady is 0 of 1"
+        raise Violation(want=want, got=f"{available} and {unavailable}", at=until, about=seen.name("faithful"))
+
+
+@judges("M-DS-10", reads=daemons)
+def test_the_status_of_a_daemon_set_is_of_its_generation(seen: Seen) -> None:
+    at = seen.mark("counted in the beginning").at
+    state = seen.story("DaemonSet", "daemon").state_at(at) or {"metadata": {}}
+    generation, observed = state["metadata"].get("generation", 0), _counted(state, "observedGeneration")
+    if observed != generation:
+        want = f"observedGeneration {generation}, the only one there was"
+        raise Violation(want=want, got=str(observed), at=at, about=seen.name("daemon"))
 
 
 @judges("M-DS-09", reads=daemons)

@@ -26,6 +26,14 @@ HEALTHY = ("plain", "cordoned", "lost", "doomed")
 """Nodes that are Ready when the DaemonSets are made."""
 
 
+NUMBERS = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady", "numberAvailable", "numberMisscheduled")
+"""What the status of a DaemonSet counts."""
+IN_THE_BEGINNING = dict(zip(NUMBERS, (4, 4, 4, 4, 0), strict=True))
+"""What it says of `daemon` when all of `HEALTHY` have its pod; `unready` is not to have one."""
+IN_THE_END = dict(zip(NUMBERS, (4, 4, 4, 4, 1), strict=True))
+"""`doomed` is gone and `lost` is lost, but keeps its pod; `late` and `unready` have come."""
+
+
 def _place(daemon: str) -> dict[str, str]:
     """Label of the nodes that a DaemonSet selects."""
     return {f"{DOMAIN}/runs-{daemon}": "yes"}
@@ -57,6 +65,7 @@ async def daemons(stage: Stage) -> None:
     await stage.until(lambda: all(_has_one(stage, "daemon", role) for role in HEALTHY), within=2 * settled(stage))
     await stage.until(lambda: _has_one(stage, "tolerant", "unready"), within=settled(stage))
     await stage.until(lambda: _wanted(stage, "fated") == 1, within=stage.timing.endpoints_updated().latest)
+    await _count(stage, "in the beginning", IN_THE_BEGINNING)
     await stage.hold(2 * stage.timing.beat_interval)
     lost = stage.spawn(_lose(stage, nodes["lost"]), "a node is lost")
     await _remove(stage, nodes["doomed"])
@@ -69,6 +78,7 @@ async def daemons(stage: Stage) -> None:
     gone = stage.timing.orphan_collected().latest
     await stage.until(lambda: not stage.pods_on("doomed"), within=gone)
     await stage.until(lambda: not _wanted(stage, "fated"), within=stage.timing.endpoints_updated().latest)
+    await _count(stage, "in the end", IN_THE_END)
 
 
 async def _nodes(stage: Stage) -> Mapping[str, SimulatedNode]:
@@ -180,6 +190,16 @@ async def _drive_away(stage: Stage) -> None:
     await tainting.change(stage, "plain", "plain untainted", remove=[tainting.own_key("evict")])
     limit = stage.timing.replacement().latest + settled(stage)
     await stage.until(lambda: _has_one(stage, "daemon", "plain"), within=limit)
+
+
+async def _count(stage: Stage, when: str, wanted: Mapping[str, int]) -> None:
+    """Waits until the status of `daemon` says what there is."""
+
+    def counted() -> bool:
+        status = (stage.current(DAEMON_SET, "daemon") or {}).get("status") or {}
+        return all(int(status.get(field) or 0) == number for field, number in wanted.items())
+
+    stage.mark(f"counted {when}", result=await stage.until(counted, within=2 * stage.timing.endpoints_updated().latest))
 
 
 def _has_one(stage: Stage, daemon: str, node: str) -> bool:

@@ -17,8 +17,7 @@ from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.apiserver.strategy import Context, Operation, Strategy
 from refimpl.clock import Clock
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_FALSE = frozenset({"0", "false"})
 
 
 @attrs.define
@@ -80,12 +79,11 @@ class Call:
         return text
 
     def flag(self, name: str) -> bool:
-        """A boolean query parameter; what does not read as a boolean counts as true when it is not empty.
+        """A boolean query parameter: whatever is given counts as true, also nothing, but for `false` and `0`.
 
         Source: apimachinery 1.36 `Convert_Slice_string_To_bool`.
         """
-        value = self.request.parameter(name)
-        return value is not None and value not in _FALSE and (value in _TRUE or value != "")
+        return reads_as_true(self.request.parameter(name))
 
     def integer(self, name: str) -> int | None:
         """An integer query parameter; None when absent or empty.
@@ -100,6 +98,11 @@ class Call:
             return parse_int(value)
         except ValueError:
             raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax') from None
+
+
+def reads_as_true(value: str | None) -> bool:
+    """What a boolean query parameter says; None when it is not there."""
+    return value is not None and value.lower() not in _FALSE
 
 
 def parse_int(text: str) -> int:

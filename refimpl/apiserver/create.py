@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from refimpl.api.errors import Object, already_exists, bad_request, failure, invalid
+from refimpl.api import meta
+from refimpl.api.errors import ApiError, Object, already_exists, bad_request, failure, invalid
 from refimpl.apiserver import admission, decoding, writeoptions
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import metadata as metadata_rules
@@ -38,17 +39,26 @@ async def store_new(call: Call, obj: Object, *, dry_run: bool) -> Answer:
         prepare(ctx, call, obj)
         if dry_run:
             if call.registry.entry(ctx.resource, metadata["name"], ctx.namespace) is not None:
-                raise already_exists(ctx.resource, metadata["name"])
+                raise taken(ctx, metadata["name"])
             return Answer(201, obj=obj)
         try:
             entry = await call.registry.write(ctx.resource, obj, 0)
         except Mismatch:
             if not metadata.get("generateName") or attempt == _ATTEMPTS - 1:
-                raise already_exists(ctx.resource, metadata["name"]) from None
+                raise taken(ctx, metadata["name"]) from None
             metadata["name"] = ""
             continue
         return Answer(201, item=call.registry.item(ctx.resource, entry.item))
     raise AssertionError("the last attempt returns or raises")
+
+
+def taken(ctx: Context, name: str) -> ApiError:
+    """409: the name is in use; the text says so when what has it is on its way out."""
+    found = ctx.reader.get(ctx.resource, name, ctx.namespace)
+    error = already_exists(ctx.resource, name)
+    if found is None or not meta.is_terminating(found):
+        return error
+    return ApiError({**error.status, "message": f"object is being deleted: {error.status['message']}"})
 
 
 def check_namespace(call: Call, metadata: Object) -> None:

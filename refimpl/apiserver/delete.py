@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import attrs
 
-from refimpl.api.errors import ApiError, Object, failure, not_found
+from refimpl.api.errors import ApiError, Object, conflict, failure, not_found
 from refimpl.apiserver import admission, deleteoptions
 from refimpl.apiserver.cache import Entry
 from refimpl.apiserver.call import Answer, Call, success
@@ -81,11 +81,24 @@ def check_preconditions(call: Call, options: DeleteOptions, obj: Object) -> None
         ApiError: 409.
     """
     metadata = obj["metadata"]
+    if call.strategy.marked_first:
+        _check_marked_first(call, options, metadata)
     if options.uid is not None and options.uid != metadata["uid"]:
         raise _precondition(call, "UID", options.uid, metadata["uid"], "deleted and then recreated")
     version = options.resource_version
     if version is not None and version != metadata["resourceVersion"]:
         raise _precondition(call, "ResourceVersion", version, metadata["resourceVersion"], "modified")
+
+
+def _check_marked_first(call: Call, options: DeleteOptions, metadata: Object) -> None:
+    """Namespaces have a way of their own to look at preconditions, and words of their own."""
+    for field, wanted, found in (
+        ("UID", options.uid, metadata["uid"]),
+        ("ResourceVersion", options.resource_version, metadata["resourceVersion"]),
+    ):
+        if wanted is not None and wanted != found:
+            why = f"Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}"
+            raise conflict(call.target.resource, call.target.name, why)
 
 
 def _precondition(call: Call, field: str, wanted: str, found: str, event: str) -> ApiError:

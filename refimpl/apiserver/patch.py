@@ -99,6 +99,9 @@ def _strategic_refuser(document: Object) -> Refuse:
 def _report(call: Call, options: WriteOptions, resource: Resource, patched: Object, refuse: Refuse) -> None:
     """Unknown fields of the patched object and repeated keys of the patch: refused or warned of."""
     errors = strict.duplicate_fields(call.request.body)
+    if decoding.media_type(call) == JSON_PATCH:
+        errors = [f"json patch {error}" for error in errors]
+        errors += operations.unknown_members(operations.read(call.request.body))
     errors += strict.unknown_fields(resource.api_version, resource.kind, patched)
     if errors and options.field_validation == "Strict":
         raise refuse(f"strict decoding error: {', '.join(errors)}")
@@ -115,7 +118,10 @@ def _decoded(
     kept: Object,
 ) -> Object:
     """The patched object as a typed server holds it; a patch may not make another kind of it."""
-    kind, api_version = str(patched.get("kind") or ""), str(patched.get("apiVersion") or "")
+    kind, api_version = str(patched.get("kind") or resource.kind), str(patched.get("apiVersion") or "")
+    if not api_version and kind == resource.kind:
+        # It is read as an object of the internal type, which has no names for JSON: so nobody finds its name.
+        update.check_name(call, {})
     try:
         if (kind, api_version) != (resource.kind, resource.api_version):
             other = schema.of_kind(api_version, kind)

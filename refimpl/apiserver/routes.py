@@ -9,7 +9,7 @@ from refimpl.api.errors import method_not_allowed
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES, Resource
 from refimpl.apiserver import componentstatuses, create, delete, patch, read, rendering, update, watch
-from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver.call import Answer, Call, reads_as_true
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.subresources import binding, containers, eviction, reviews, scale, tokens
 
@@ -122,8 +122,7 @@ def _find(target: Target, request: Request) -> Handler | None:
 
 
 def is_watch(target: Target, request: Request) -> bool:
-    """Whether a request for a collection asks for a watch; what does not read as a boolean counts as true."""
+    """Whether a request for a collection asks for a watch."""
     if not request.query or target.name or request.method != "GET":
         return False
-    value = request.parameter("watch")
-    return value is not None and value not in {"", "0", "f", "F", "FALSE", "false", "False"}
+    return reads_as_true(request.parameter("watch"))

@@ -42,6 +42,54 @@ def test_operations_are_done_in_order():
 
 
 @pytest.mark.parametrize(
+    ("operation", "data"),
+    [
+        ({"op": "replace", "path": "/data/new", "value": "1"}, {"k": "v", "l": "w", "new": "1"}),
+        ({"op": "copy", "from": "/missing", "path": "/data/k"}, {"k": None, "l": "w"}),
+        ({"op": "test", "path": "/data/missing"}, {"k": "v", "l": "w"}),
+        ({"op": "test", "path": "/data/missing", "value": None}, {"k": "v", "l": "w"}),
+        ({"op": "add", "path": "ignored/data/k", "value": "x"}, {"k": "x", "l": "w"}),
+    ],
+)
+def test_a_missing_member_is_null_and_a_path_begins_at_its_first_slash(operation, data):
+    assert operations.apply([operation], CONFIG_MAP)["data"] == data
+
+
+@pytest.mark.parametrize(
+    ("operation", "finalizers"),
+    [
+        ({"op": "add", "path": "/metadata/finalizers/-", "value": "c"}, ["a", "b", "c"]),
+        ({"op": "add", "path": "/metadata/finalizers/-1", "value": "c"}, ["a", "b", "c"]),
+        ({"op": "add", "path": "/metadata/finalizers/-2", "value": "c"}, ["a", "c", "b"]),
+        ({"op": "add", "path": "/metadata/finalizers/0", "value": "c"}, ["c", "a", "b"]),
+        ({"op": "remove", "path": "/metadata/finalizers/-1"}, ["a"]),
+        ({"op": "replace", "path": "/metadata/finalizers/1", "value": "c"}, ["a", "c"]),
+        ({"op": "remove", "path": "/metadata/finalizers/2"}, None),
+        ({"op": "replace", "path": "/metadata/finalizers/-", "value": "c"}, None),
+        ({"op": "add", "path": "/metadata/finalizers/3", "value": "c"}, None),
+        ({"op": "add", "path": "/metadata/finalizers/x", "value": "c"}, None),
+    ],
+)
+def test_an_index_may_count_from_the_end(operation, finalizers):
+    held = {"metadata": {"name": "a", "finalizers": ["a", "b"]}}
+    if finalizers is None:
+        assert refusal(operations.apply, [operation], held).code == 422
+    else:
+        assert operations.apply([operation], held)["metadata"]["finalizers"] == finalizers
+    assert held["metadata"]["finalizers"] == ["a", "b"]
+
+
+def test_what_no_operation_touches_is_shared():
+    patched = operations.apply([{"op": "add", "path": "/data/k", "value": "x"}], CONFIG_MAP)
+    assert patched["metadata"] is CONFIG_MAP["metadata"]
+
+
+def test_a_strict_server_names_members_that_no_operation_has():
+    unknown = operations.unknown_members([{"op": "test", "path": "/a"}, {"op": "add", "path": "/a", "extra": 1}])
+    assert unknown == ['json patch unknown field "[1].extra"']
+
+
+@pytest.mark.parametrize(
     "operation",
     [
         {"op": "test", "path": "/data/k", "value": "x"},

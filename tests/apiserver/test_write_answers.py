@@ -108,3 +108,53 @@ async def test_an_eviction_names_its_pod(server: ApiServer) -> None:
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction"}
     status, said = await send(server, "POST", f"{PODS}/p/eviction", eviction)
     assert (status, said["message"]) == (400, "name in URL does not match name in Eviction object")
+
+
+async def test_a_name_is_still_taken_by_what_is_being_deleted(server: ApiServer) -> None:
+    held = {"metadata": {"name": "m", "finalizers": ["a.b/c"]}}
+    await send(server, "POST", MAPS, held)
+    taken = 'configmaps "m" already exists'
+    assert (await send(server, "POST", MAPS, held))[1]["message"] == taken
+    await send(server, "DELETE", f"{MAPS}/m")
+    for query in ({}, {"dryRun": "All"}):
+        status, said = await send(server, "POST", MAPS, held, **query)
+        assert (status, said["reason"], said["message"]) == (409, "AlreadyExists", f"object is being deleted: {taken}")
+
+
+async def test_a_binding_in_the_older_form_names_its_pod(server: ApiServer) -> None:
+    status, said = await send(server, "POST", "/api/v1/namespaces/default/bindings", {"target": {"name": "n"}})
+    assert (status, said["message"]) == (400, "Name parameter required.")
+
+
+async def test_a_namespace_has_its_own_words_for_a_precondition(server: ApiServer) -> None:
+    _, space = await send(server, "GET", "/api/v1/namespaces/default")
+    status, said = await send(server, "DELETE", "/api/v1/namespaces/default", {"preconditions": {"uid": OTHER}})
+    assert (status, said["details"]["kind"]) == (409, "namespaces")
+    assert said["message"].endswith(
+        f": Precondition failed: UID in precondition: {OTHER}, UID in object meta: {space['metadata']['uid']}"
+    )
+
+
+async def test_a_patch_may_take_the_kind_away_but_not_the_version(server: ApiServer) -> None:
+    await send(server, "POST", MAPS, {"metadata": {"name": "m"}})
+    status, kept = await send(server, "PATCH", f"{MAPS}/m", {"kind": None, "data": {"a": "b"}}, MERGE)
+    assert (status, kept["kind"], kept["data"]) == (200, "ConfigMap", {"a": "b"})
+    status, said = await send(server, "PATCH", f"{MAPS}/m", {"apiVersion": None}, MERGE)
+    assert (status, said["message"]) == (
+        400,
+        "the name of the object (m based on URL) was undeterminable: name must be provided",
+    )
+
+
+async def test_a_log_begins_in_one_way(server: ApiServer) -> None:
+    await send(server, "POST", PODS, {"metadata": {"name": "q"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    when = {"sinceSeconds": "5", "sinceTime": "2017-01-01T00:00:00Z"}
+    status, said = await send(server, "GET", f"{PODS}/q/log", **when)
+    assert (status, said["details"]["causes"][0]["reason"]) == (422, "FieldValueForbidden")
+
+
+@pytest.mark.parametrize(("text", "watches"), [("", True), ("f", True), ("no", True), ("FALSE", False), ("0", False)])
+async def test_what_is_neither_false_nor_nought_is_true(server: ApiServer, text: str, watches: bool) -> None:
+    query = (("watch", text), ("timeoutSeconds", "1"))
+    response = await server.handle(Request("GET", MAPS, query, {"accept": JSON}, b""))
+    assert isinstance(response.body, bytes) is not watches

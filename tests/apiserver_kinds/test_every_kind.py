@@ -31,6 +31,7 @@ BODIES: dict[str, Object] = {
     "deployments": SELECTING,
     "endpointslices": SLICE,
     "horizontalpodautoscalers": {"spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "x"}}},
+    "ingressclasses": {"spec": {"controller": "a.b/c"}},
     "ingresses": {"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}},
     "jobs": RUN_ONCE,
     "persistentvolumeclaims": CLAIM,

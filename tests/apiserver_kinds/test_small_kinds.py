@@ -13,9 +13,11 @@ from refimpl.api.resources import (
     CLUSTERROLEBINDINGS,
     CLUSTERROLES,
     CONFIGMAPS,
+    CSIDRIVERS,
     CSINODES,
     ENDPOINTS,
     ENDPOINTSLICES,
+    INGRESSCLASSES,
     LIMITRANGES,
     NETWORKPOLICIES,
     PERSISTENTVOLUMECLAIMS,
@@ -26,6 +28,7 @@ from refimpl.api.resources import (
     RUNTIMECLASSES,
     SECRETS,
     STORAGECLASSES,
+    VOLUMEATTACHMENTS,
     Resource,
 )
 from refimpl.apiserver.kinds import strategy_for
@@ -51,6 +54,29 @@ def cells(resource: Resource, obj: Object) -> dict[str, object]:
         (CONFIGMAPS, {"data": {"bad key": "x"}}, ["data[bad key]"]),
         (CONFIGMAPS, {"data": {"k": "x"}, "binaryData": {"k": "eA=="}}, ["data[k]"]),
         (CONFIGMAPS, {"data": {"k": "x" * 1024 * 1024 + "x"}}, ["[]"]),
+        (CLUSTERROLES, {"aggregationRule": {}}, ["aggregationRule.clusterRoleSelectors"]),
+        (STORAGECLASSES, {"provisioner": "a/b", "parameters": {"": "x"}}, ["parameters"]),
+        (CSINODES, {"spec": {"drivers": [{"name": "", "nodeID": "n"}]}}, ["spec.drivers[0].name"] * 2),
+        (
+            CSINODES,
+            {
+                "spec": {
+                    "drivers": [{"name": "d", "nodeID": "n", "allocatable": {"count": -1}, "topologyKeys": ["a b"]}]
+                }
+            },
+            ["spec.drivers[0].allocatable.count", "spec.drivers[0]"],
+        ),
+        (CSIDRIVERS, {"spec": {"volumeLifecycleModes": ["Bad"]}}, ["spec.volumeLifecycleModes"]),
+        (CSIDRIVERS, {"spec": {"fsGroupPolicy": "Bad"}}, ["spec.fsGroupPolicy"]),
+        (CSIDRIVERS, {"spec": {"tokenRequests": [{}, {}]}}, ["spec.tokenRequests[1].audience"]),
+        (
+            VOLUMEATTACHMENTS,
+            {"spec": {"attacher": "d", "source": {}, "nodeName": "N"}},
+            ["spec.source", "spec.nodeName"],
+        ),
+        (INGRESSCLASSES, {"spec": {"controller": "x"}}, ["spec.controller"]),
+        (INGRESSCLASSES, {"spec": {}}, ["spec.controller"]),
+        (PERSISTENTVOLUMECLAIMS, {"spec": {**CLAIM["spec"], "volumeMode": "x"}}, ["spec.volumeMode"]),
         (SECRETS, {"type": "kubernetes.io/tls"}, ["data[tls.crt]", "data[tls.key]"]),
         (SECRETS, {"type": "kubernetes.io/basic-auth"}, ["data[username]", "data[password]"]),
         (
@@ -224,3 +250,14 @@ async def test_approval_and_status_write_different_parts() -> None:
     assert cells(CERTIFICATESIGNINGREQUESTS, issued)["Condition"] == "Approved,Issued"
     both = [*new["status"]["conditions"], {"type": "Denied"}]
     assert update(CERTIFICATESIGNINGREQUESTS, new, changed(new, status={"conditions": both}), "approval")[1]
+
+
+def test_what_storage_drivers_and_attachments_were_made_for_is_fixed() -> None:
+    driver = accepted(CSIDRIVERS, {"spec": {}})
+    assert not update(CSIDRIVERS, driver, changed(driver, spec={"podInfoOnMount": True}))[1]
+    assert update(CSIDRIVERS, driver, changed(driver, spec={"attachRequired": False}))[1]
+    spec = {"attacher": "d", "source": {"persistentVolumeName": "v"}, "nodeName": "n"}
+    attachment = accepted(VOLUMEATTACHMENTS, {"spec": spec})
+    assert update(VOLUMEATTACHMENTS, attachment, changed(attachment, spec={"nodeName": "m"}))[1]
+    ingress_class = accepted(INGRESSCLASSES, {"spec": {"controller": "a.b/c"}})
+    assert update(INGRESSCLASSES, ingress_class, changed(ingress_class, spec={"controller": "a.b/d"}))[1]

@@ -94,6 +94,20 @@ class IngressClasses(Kind):
         printing.AGE,
     )
 
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        controller = (obj.get("spec") or {}).get("controller", "")
+        if not controller:
+            yield causes.required("spec.controller")
+        elif "/" not in controller or controller.startswith("/") or controller.endswith("/"):
+            why = 'must be a domain-prefixed path (such as "acme.io/foo")'
+            yield causes.invalid("spec.controller", controller, why)
+
+    def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Kind`."""
+        before, after = old.get("spec") or {}, new.get("spec") or {}
+        yield from causes.immutable("spec.controller", before.get("controller"), after.get("controller"))
+
 
 def _parameters(reference: Object | None) -> str:
     if reference is None:

@@ -41,14 +41,23 @@ class Roles(Kind):
         """See `Strategy`."""
         for index, rule in enumerate(obj.get("rules") or []):
             yield from rule_causes(rule, not ctx.resource.namespaced, f"rules[{index}]")
-        for index, selector in enumerate((obj.get("aggregationRule") or {}).get("clusterRoleSelectors") or []):
-            path = f"aggregationRule.clusterRoleSelectors[{index}]"
-            yield from labelselectors.label_selector_causes(selector, path)
+        if obj.get("aggregationRule") is not None and not ctx.resource.namespaced:
+            yield from aggregation_causes(obj["aggregationRule"])
 
     def validate_update(self, ctx: Context, old: Object, new: Object) -> Iterable[Cause]:
         """See `Strategy`."""
         yield from self.validate(ctx, new)
         yield from super().validate_update(ctx, old, new)
+
+
+def aggregation_causes(rule: Object) -> Iterable[Cause]:
+    """A role that is put together from others names them."""
+    chosen = rule.get("clusterRoleSelectors") or []
+    path = "aggregationRule.clusterRoleSelectors"
+    if not chosen:
+        yield causes.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
+    for index, selector in enumerate(chosen):
+        yield from labelselectors.label_selector_causes(selector, f"{path}[{index}]")
 
 
 def rule_causes(rule: Object, cluster_wide: bool, path: str) -> Iterable[Cause]:

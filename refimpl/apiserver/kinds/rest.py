@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from refimpl.api import meta
+from refimpl.api import meta, names
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import limits, printing, quantities
+from refimpl.apiserver.kinds import causes, limits, printing, quantities
 from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label
 from refimpl.apiserver.kinds.podspec.validation import template_causes
+from refimpl.apiserver.kinds.storageclasses import driver_name_causes
 from refimpl.apiserver.kinds.workloads.base import template_defaults
 from refimpl.apiserver.strategy import Column, Context, FieldGetter
 from refimpl.clock import Clock
@@ -220,6 +221,35 @@ class VolumeAttachments(Kind):
         Column("Attached", printing.field("status.attached", False), type="boolean", documents="status.attached"),
         printing.AGE,
     )
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        yield from _attachment_causes(obj.get("spec") or {})
+        attacher = (obj.get("spec") or {}).get("attacher", "")
+        yield from driver_name_causes(attacher, "spec.attacher")
+
+    def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
+        """See `Kind`."""
+        yield from _attachment_causes(new.get("spec") or {})
+        yield from causes.immutable("spec", old.get("spec"), new.get("spec"))
+
+
+def _attachment_causes(spec: Object) -> Iterable[Cause]:
+    """What is attached, by whom, where."""
+    if not spec.get("attacher"):
+        yield causes.required("spec.attacher")
+    source, path = spec.get("source") or {}, "spec.source"
+    named, inline = source.get("persistentVolumeName"), source.get("inlineVolumeSpec")
+    why = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+    if named is None and inline is None:
+        yield causes.required(path, why)
+    elif named is not None and inline is not None:
+        yield causes.forbidden(path, why)
+    elif named == "":
+        yield causes.required(f"{path}.persistentVolumeName", "must specify non empty persistentVolumeName")
+    node = spec.get("nodeName", "")
+    for problem in names.dns1123_subdomain(node):
+        yield causes.invalid("spec.nodeName", node, problem)
 
 
 class ResourceSlices(Kind):

@@ -6,13 +6,17 @@ Source: kube-apiserver 1.36 `pkg/apis/storage`, `pkg/registry/storage`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
-from refimpl.apiserver.kinds import causes, internal, printing
+from refimpl.apiserver.kinds import causes, internal, numbers, printing
 from refimpl.apiserver.kinds.kind import Kind
 from refimpl.apiserver.strategy import Column, Context
+
+MAX_DRIVER_NAME: Final = 63
+GROUP_POLICIES: Final = ("File", "None", "ReadWriteOnceWithFSType")
+LIFECYCLE_MODES: Final = ("Persistent", "Ephemeral")
 
 
 class StorageClasses(Kind):
@@ -45,6 +49,8 @@ class StorageClasses(Kind):
             yield causes.required("provisioner")
         for why in names.qualified_name(obj["provisioner"].lower()) if obj.get("provisioner") else ():
             yield causes.invalid("provisioner", obj["provisioner"], why)
+        if "" in (obj.get("parameters") or {}):
+            yield causes.invalid("parameters", "", "field can not be empty.")
         if obj["reclaimPolicy"] not in {"Delete", "Retain"}:
             yield causes.not_supported("reclaimPolicy", obj["reclaimPolicy"], ("Delete", "Retain"))
         if obj["volumeBindingMode"] not in {"Immediate", "WaitForFirstConsumer"}:
@@ -90,13 +96,15 @@ class CSINodes(Kind):
         seen: list[str] = []
         for index, driver in enumerate(obj["spec"].get("drivers") or []):
             path, name = f"spec.drivers[{index}]", driver.get("name", "")
-            if not name:
-                yield causes.required(f"{path}.name")
+            yield from driver_name_causes(name, f"{path}.name")
+            if not driver.get("nodeID"):
+                yield causes.required(f"{path}.nodeID")
+            count = (driver.get("allocatable") or {}).get("count")
+            yield from numbers.not_negative(count, f"{path}.allocatable.count")
             if name in seen:
                 yield causes.duplicate(f"{path}.name", name)
             seen.append(name)
-            if not driver.get("nodeID"):
-                yield causes.required(f"{path}.nodeID")
+            yield from _topology_causes(driver.get("topologyKeys") or [], path)
 
     def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
         """A driver that is known stays as it is, but for how many volumes it takes."""
@@ -110,6 +118,26 @@ class CSINodes(Kind):
         """See `Strategy`."""
         yield from super().validate_update(ctx, old, new)
         yield from self.validate(ctx, new)
+
+
+def driver_name_causes(name: str, path: str) -> Iterable[Cause]:
+    """Rules for the name of a storage driver where something refers to it."""
+    if not name:
+        yield causes.required(path)
+    if len(name) > MAX_DRIVER_NAME:
+        yield causes.too_long(path, MAX_DRIVER_NAME)
+    for why in names.dns1123_subdomain(name.lower()):
+        yield causes.invalid(path, name, why)
+
+
+def _topology_causes(keys: list[str], path: str) -> Iterable[Cause]:
+    for index, key in enumerate(keys):
+        if not key:
+            yield causes.required(path)
+        if key in keys[:index]:
+            yield causes.duplicate(path, key)
+        for why in names.qualified_name(key):
+            yield causes.invalid(path, keys, why)
 
 
 class CSIDrivers(Kind):
@@ -144,3 +172,25 @@ class CSIDrivers(Kind):
         for key in ("requiresRepublish", "seLinuxMount"):
             if spec.get(key) is None:
                 spec[key] = False
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[Cause]:
+        """See `Strategy`."""
+        spec = obj["spec"]
+        if spec["fsGroupPolicy"] not in GROUP_POLICIES:
+            yield causes.not_supported("spec.fsGroupPolicy", spec["fsGroupPolicy"], GROUP_POLICIES)
+        seen: list[str] = []
+        for index, request in enumerate(spec.get("tokenRequests") or []):
+            path, audience = f"spec.tokenRequests[{index}]", request.get("audience", "")
+            if audience in seen:
+                yield causes.duplicate(f"{path}.audience", audience)
+            seen.append(audience)
+        for mode in spec["volumeLifecycleModes"]:
+            if mode not in LIFECYCLE_MODES:
+                yield causes.not_supported("spec.volumeLifecycleModes", mode, LIFECYCLE_MODES)
+
+    def change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
+        """What pods were started with stays as it is."""
+        before, after = old["spec"], new["spec"]
+        yield from causes.immutable("spec.attachedRequired", before["attachRequired"], after["attachRequired"])
+        modes = "volumeLifecycleModes"
+        yield from causes.immutable(f"spec.{modes}", before[modes], after[modes])

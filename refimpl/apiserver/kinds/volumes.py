@@ -268,6 +268,8 @@ def claim_causes(spec: Object) -> Iterable[Cause]:
         yield causes.required("spec.resources[storage]")
     elif quantity.parse(requests["storage"]) <= 0:
         yield causes.invalid("spec.resources[storage]", requests["storage"], "must be greater than zero")
+    if spec.get("volumeMode", "Filesystem") not in VOLUME_MODES:
+        yield causes.not_supported("spec.volumeMode", spec["volumeMode"], VOLUME_MODES)
     for key in ("storageClassName", "volumeAttributesClassName"):
         for why in names.dns1123_subdomain(spec[key]) if spec.get(key) else ():
             yield causes.invalid(f"spec.{key}", spec[key], why)

@@ -34,7 +34,10 @@ async def create(call: Call) -> Answer:
     """POST `bindings`: the older form, which names the pod only in the body."""
     options = writeoptions.read(call, "CreateOptions")
     binding = decoding.read_object(call, options.field_validation, BINDINGS)
-    pod = attrs.evolve(call.target, resource=PODS, name=binding["metadata"].get("name", ""))
+    name = binding["metadata"].get("name", "")
+    if not name:
+        raise bad_request("Name parameter required.")
+    pod = attrs.evolve(call.target, resource=PODS, name=name)
     strategy = call.registry.strategy(PODS)
     return await bind(attrs.evolve(call, target=pod, strategy=strategy), binding, dry_run=options.dry_run)
 

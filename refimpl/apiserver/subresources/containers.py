@@ -38,7 +38,7 @@ async def log(call: Call) -> Response:
         ApiError: 400, 404, 422, 500.
     """
     pod = _pod(call)
-    causes = [cause for name in _LEAST for cause in _too_small(call, name)]
+    causes = [cause for name in _LEAST for cause in _too_small(call, name)] + _two_beginnings(call)
     if causes:
         raise invalid(_LOG_OPTIONS, call.target.name, causes)
     container = chosen_container(pod, call.request.parameter("container") or "")
@@ -48,6 +48,13 @@ async def log(call: Call) -> Response:
     query = [(key, value) for key, value in call.request.query if key in _LOG_PARAMETERS]
     location = _location(call, node, f"/containerLogs/{_path(call)}/{container}", query)
     return await call.kubelets(location, call.request)
+
+
+def _two_beginnings(call: Call) -> list[Cause]:
+    if not (call.request.parameter("sinceSeconds") and call.request.parameter("sinceTime")):
+        return []
+    why = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+    return [Cause("FieldValueForbidden", why, "[]")]
 
 
 async def stream(call: Call) -> Response:

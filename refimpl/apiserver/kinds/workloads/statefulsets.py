@@ -86,7 +86,8 @@ class StatefulSets(Workload):
     def status_change_causes(self, old: Object, new: Object) -> Iterable[Cause]:
         """See `Kind`."""
         counts = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
-        return rules.not_negative_causes(new.get("status") or {}, "status", *counts, "observedGeneration")
+        fields = (*counts, "observedGeneration", "collisionCount")
+        return rules.not_negative_causes(new.get("status") or {}, "status", *fields)
 
 
 def _strategy_causes(strategy: Object) -> Iterable[Cause]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.client import STRATEGIC, ApiRefused
 from conformance.drive import manifests
+from conformance.judge.pods import ended
 from conformance.kinds import POD
 from conformance.record.history import Object
 
@@ -91,7 +92,7 @@ class PodAgent:
         uid = pod["metadata"]["uid"]
         leaving = "deletionTimestamp" in pod["metadata"]
         step = f"{uid} {'finished' if leaving else 'acknowledged'}"
-        if step in self._done or (leaving and not self._finishes):
+        if step in self._done or (leaving and not self._finishes) or (ended(pod) and not leaving):
             return
         self._done.add(step)
         try:

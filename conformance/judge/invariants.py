@@ -11,7 +11,6 @@ from conformance.judge.seen import Seen
 from conformance.record.history import Beat, Object, ObjectEvent, Story
 from conformance.verdict import Violation
 
-_FINISHED = ("Succeeded", "Failed")
 _GRAIN = 0.001
 
 
@@ -23,7 +22,7 @@ def overbooked(seen: Seen, resource: str) -> Iterator[Violation]:
             continue
         taken.pop(event.name, None)
         node = pods.bound_to(event.after)
-        if event.after is None or not node or _phase(event.after) in _FINISHED:
+        if event.after is None or not node or pods.ended(event.after):
             continue
         taken[event.name] = (node, _asked(event.after, resource))
         asked = sum(amount for where, amount in taken.values() if where == node)
@@ -82,11 +81,7 @@ def miscounted(seen: Seen, role: str, replicas: int, since: float) -> Iterator[V
 
 
 def _live(state: Object | None) -> bool:
-    return state is not None and not pods.terminating(state) and _phase(state) not in _FINISHED
-
-
-def _phase(state: Object) -> str:
-    return str((state.get("status") or {}).get("phase") or "")
+    return state is not None and not pods.terminating(state) and not pods.ended(state)
 
 
 def _asked(state: Object, resource: str) -> int:

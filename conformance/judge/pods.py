@@ -33,6 +33,11 @@ def deletion(story: Story) -> Deletion | None:
     return None
 
 
+def ended(state: Object | None) -> bool:
+    """Whether a pod has run its course, well or badly."""
+    return ((state or {}).get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 def terminating(state: Object | None) -> bool:
     """Whether a pod is being deleted."""
     return bool(state) and "deletionTimestamp" in (state or {})["metadata"]

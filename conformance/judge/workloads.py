@@ -13,14 +13,11 @@ from conformance.verdict import NotExercised
 
 NOTE = f"{DOMAIN}/note"
 """An annotation of every template."""
-FINISHED = ("Succeeded", "Failed")
 
 
 def is_active(state: Object | None) -> bool:
     """Whether a pod counts: it is there, neither finished nor being deleted."""
-    if state is None or pods.terminating(state):
-        return False
-    return (state.get("status") or {}).get("phase") not in FINISHED
+    return state is not None and not pods.terminating(state) and not pods.ended(state)
 
 
 def counts(family: Iterable[Story], since: float, until: float) -> Iterator[tuple[float, int]]:

@@ -289,6 +289,8 @@ def test_finished_pods_are_deleted_too(seen: Seen) -> Iterator[Violation]:
     roles = ("finished", "broken")
     evictions.require(seen, roles, taint.sent)
     for role in roles:
+        if not pods.ended(seen.pod(role).state_at(taint.sent)):
+            raise NotExercised(f"pod {role} had not run its course when its node was tainted", about=seen.name(role))
         yield from evictions.due(seen, role, taint, 0, "table")
         if seen.pod(role).last is not None and pods.terminating(seen.pod(role).last):
             yield Violation(

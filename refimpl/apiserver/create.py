@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from refimpl.api import meta
 from refimpl.api.errors import ApiError, Object, already_exists, bad_request, failure, invalid
-from refimpl.apiserver import admission, decoding, writeoptions
+from refimpl.apiserver import admission, decoding, fieldmanager, writeoptions
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import metadata as metadata_rules
 from refimpl.apiserver.strategy import Context
@@ -26,9 +26,10 @@ async def create(call: Call) -> Answer:
     return await store_new(call, obj, dry_run=options.dry_run)
 
 
-async def store_new(call: Call, obj: Object, *, dry_run: bool) -> Answer:
-    """Completes, checks and stores a new object; also the way of a PUT that creates."""
+async def store_new(call: Call, obj: Object, *, dry_run: bool, applied: bool = False) -> Answer:
+    """Completes, checks and stores a new object; also the way of a PUT that creates, and of an apply."""
     metadata = obj["metadata"]
+    owners = metadata.get("managedFields") if applied else None
     check_namespace(call, metadata)
     if metadata.get("resourceVersion", "").strip("0").isdigit():
         raise failure(500, "", "resourceVersion should not be set on objects to be created")
@@ -36,6 +37,10 @@ async def store_new(call: Call, obj: Object, *, dry_run: bool) -> Answer:
         complete_metadata(call, metadata)
         ctx = call.context("CREATE", name=metadata.get("name", ""), dry_run=dry_run)
         call.strategy.default(obj)
+        if owners:
+            metadata["managedFields"] = owners
+        else:
+            fieldmanager.note_created(call, obj)
         prepare(ctx, call, obj)
         if dry_run:
             if call.registry.entry(ctx.resource, metadata["name"], ctx.namespace) is not None:

@@ -1,4 +1,4 @@
-"""PATCH: JSON patch, merge patch, strategic merge patch, and a plain form of server-side apply.
+"""PATCH: JSON patch, merge patch, strategic merge patch and server-side apply.
 
 Source: apiserver 1.36, `endpoints/handlers/patch.go`.
 """
@@ -9,11 +9,21 @@ from collections.abc import Callable
 from typing import Any
 
 from refimpl.api import schema, strict, typed
-from refimpl.api.errors import ApiError, Cause, Object, bad_request, failure, invalid, unsupported_media_type
+from refimpl.api.errors import (
+    ApiError,
+    Cause,
+    Object,
+    bad_request,
+    conflict,
+    failure,
+    invalid,
+    unsupported_media_type,
+)
+from refimpl.api.jsontext import type_name
 from refimpl.api.patch import failures, merge, operations, strategic
 from refimpl.api.resources import Resource
 from refimpl.api.schema import Struct
-from refimpl.apiserver import create, decoding, sharing, update, writeoptions
+from refimpl.apiserver import create, decoding, fieldmanager, sharing, update, writeoptions
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.writeoptions import WriteOptions
 
@@ -138,10 +148,10 @@ def _decoded(
 
 
 async def _apply(call: Call, options: WriteOptions) -> Answer:
-    """Server-side apply without field ownership: what is applied is merged in, nothing is taken away, nobody conflicts.
+    """Server-side apply: the configuration is laid over the object, and what its manager no longer names is taken away.
 
     Raises:
-        ApiError: 400, 422 without a field manager, 500 for unknown fields.
+        ApiError: 400, 409 when others own what would change, 422 without a field manager, 500 for unknown fields.
     """
     if not options.manager:
         why = "Required value: is required for apply patch"
@@ -149,38 +159,70 @@ async def _apply(call: Call, options: WriteOptions) -> Answer:
     target, resource = call.target, call.target.resource
     document = _applied(call, resource)
     if call.registry.entry(resource, target.name, target.namespace) is None and not target.subresource:
-        obj = typed.decode(resource.api_version, resource.kind, document)
-        obj["metadata"] = obj.get("metadata") or {}
-        return await create.store_new(call, obj, dry_run=options.dry_run)
+        _check_new(call, document["metadata"])
+        made = fieldmanager.apply(call, None, document, manager=options.manager, force=options.force)
+        obj = typed.decode(resource.api_version, resource.kind, made)
+        obj["metadata"]["managedFields"] = made["metadata"].get("managedFields")
+        return await create.store_new(call, obj, dry_run=options.dry_run, applied=True)
     struct = schema.of_kind(resource.api_version, resource.kind)
     assert struct is not None
+    owners: list[Object] = []
 
     def merged(obj: Object) -> Object:
-        patched = strategic.apply(struct, document, obj)
+        patched = fieldmanager.apply(call, obj, document, manager=options.manager, force=options.force)
+        owners[:] = patched["metadata"].pop("managedFields", [])
         refuse = _refuser(failures.undecodable, patched)
         return _decoded(call, resource, struct, patched, refuse, *sharing.split(patched, obj))
 
-    return await update.change(call, merged, dry_run=options.dry_run)
+    def note(_call: Call, _old: Object, new: Object) -> None:
+        new["metadata"].pop("managedFields", None)
+        if owners:
+            new["metadata"]["managedFields"] = list(owners)
+
+    return await update.change(call, merged, dry_run=options.dry_run, note=note)
+
+
+def _check_new(call: Call, metadata: Object) -> None:
+    """A configuration that makes an object means none that was there; which version of it, is not looked at.
+
+    Raises:
+        ApiError: 409.
+    """
+    metadata.pop("resourceVersion", None)
+    if metadata.get("uid"):
+        why = f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object was found"
+        raise conflict(call.target.resource, call.target.name, why)
 
 
 def _applied(call: Call, resource: Resource) -> Object:
+    """The configuration in the body.
+
+    Raises:
+        ApiError: 400 for what is no object of the version, 500 for what is none of the type.
+    """
     try:
         document = decoding.parse(decoding.YAML, call.request.body)
     except ValueError as wrong:
-        raise bad_request(f"error decoding YAML: {wrong}") from None
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {wrong}") from None
+    if document is None:
+        document = {}
     if not isinstance(document, dict):
-        raise bad_request("error decoding YAML: the applied configuration is no object")
-    unknown = strict.unknown_fields(resource.api_version, resource.kind, document)
-    name = call.target.name
-    about = f"failed to create typed patch object ({call.target.namespace}/{name}; {resource.api_version}"
-    if unknown:
-        raise failure(500, "", f"{about}, Kind={resource.kind}): {', '.join(unknown)}")
-    try:
-        typed.decode(resource.api_version, resource.kind, document)
-    except typed.DecodeError as wrong:
-        raise failure(500, "", f"{about}, Kind={resource.kind}): {wrong}") from None
-    metadata = document.get("metadata") or {}
-    metadata.setdefault("name", name)
+        why = f"json: cannot unmarshal {type_name(document)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    version = document.get("apiVersion") or ""
+    if version != resource.api_version:
+        raise bad_request(
+            "Incorrect version specified in apply patch. "
+            f"Specified patch version: {version}, expected: {resource.api_version}"
+        )
+    metadata = document.get("metadata")
+    why = fieldmanager.unfit(resource, document)
+    if why:
+        about = metadata if isinstance(metadata, dict) else {}
+        place = f"{about.get('namespace') or ''}/{about.get('name') or ''}"
+        kind = f"{resource.group}/{resource.version}, Kind={document.get('kind') or ''}"
+        raise failure(500, "", f"failed to create typed patch object ({place}; {kind}): {why}")
+    metadata = {"name": call.target.name, **(metadata or {})}
     update.check_name(call, metadata)
     create.check_namespace(call, metadata)
     return {**document, "metadata": metadata}

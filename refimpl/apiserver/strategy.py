@@ -126,6 +126,7 @@ class Strategy:
         graceful: DELETE makes the object terminating for a grace period, and even with a period of 0 marks it before it
             removes it (pods); other kinds are removed at once unless finalizers hold them.
         marked_first: the first DELETE only makes the object terminating, whatever holds it or not (namespaces).
+        notes_owners: who has set which field is noted from the creation on, not only from the first apply on.
         default_propagation: what DELETE does with dependents unless told otherwise.
         stored_as: the row under which objects are kept when this row is only another view of them (events.k8s.io);
             None means the row itself. `to_stored` and `from_stored` convert.
@@ -145,6 +146,7 @@ class Strategy:
     answers_delete_with_object: ClassVar[bool] = False
     graceful: ClassVar[bool] = False
     marked_first: ClassVar[bool] = False
+    notes_owners: ClassVar[bool] = True
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
     stored_as: ClassVar[Resource | None] = None
     deprecation: ClassVar[str] = ""

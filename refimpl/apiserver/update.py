@@ -19,7 +19,7 @@ from refimpl.api.errors import (
     invalid,
     not_found,
 )
-from refimpl.apiserver import admission, create, decoding, writeoptions
+from refimpl.apiserver import admission, create, decoding, fieldmanager, writeoptions
 from refimpl.apiserver.cache import Entry
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import metadata as metadata_rules
@@ -31,6 +31,9 @@ Transform = Callable[[Object], Object]
 
 Fresh = Callable[[], Object]
 """Decodes the stored object once more."""
+
+Note = Callable[[Call, Object, Object], None]
+"""Notes in the new object who owns its fields."""
 
 _SET_BY_SERVER = ("creationTimestamp", "generation")
 _NEVER_REMOVED = ("uid", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -78,16 +81,20 @@ def check_name(call: Call, metadata: Object) -> None:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.target.name})")
 
 
-async def change(call: Call, transform: Transform, *, dry_run: bool = False) -> Answer:
+async def change(
+    call: Call, transform: Transform, *, dry_run: bool = False, note: Note = fieldmanager.note_changed
+) -> Answer:
     """Applies a client's change to the stored object until it sticks or cannot.
 
     Raises:
         ApiError: 404, 409 when the change names another resourceVersion or uid, 422, and what `transform` raises.
     """
-    return await _apply(call, lambda fresh: transform(fresh()), dry_run=dry_run)
+    return await _apply(call, lambda fresh: transform(fresh()), dry_run=dry_run, note=note)
 
 
-async def _apply(call: Call, make: Callable[[Fresh], Object], *, dry_run: bool) -> Answer:
+async def _apply(
+    call: Call, make: Callable[[Fresh], Object], *, dry_run: bool, note: Note = fieldmanager.note_changed
+) -> Answer:
     target = call.target
     while True:
         entry = call.registry.entry(target.resource, target.name, target.namespace)
@@ -98,7 +105,7 @@ async def _apply(call: Call, make: Callable[[Fresh], Object], *, dry_run: bool) 
         check_version(call, entry, new["metadata"])
         keep_metadata(call, old, new)
         ctx = call.context("UPDATE", dry_run=dry_run)
-        prepare(ctx, call, old, new)
+        prepare(ctx, call, old, new, note)
         try:
             return await store(ctx, call, entry, old, new)
         except Mismatch as mismatch:
@@ -165,7 +172,9 @@ def keep_metadata(call: Call, old: Object, new: Object) -> None:
     if wanted and wanted != before["uid"] and call.request.method == "PUT":
         why = storage_precondition(call, wanted, before["uid"])
         raise conflict(call.target.resource, call.target.name, why)
-    after.pop("managedFields", None)
+    forgotten = after.pop("managedFields", None) == fieldmanager.RESET
+    if "managedFields" in before and not forgotten:
+        after["managedFields"] = before["managedFields"]
     after.pop("selfLink", None)
     for field in _SET_BY_SERVER:
         if field in before:
@@ -187,10 +196,11 @@ def storage_precondition(call: Call, wanted: str, found: str) -> str:
     )
 
 
-def prepare(ctx: Context, call: Call, old: Object, new: Object) -> None:
+def prepare(ctx: Context, call: Call, old: Object, new: Object, note: Note = fieldmanager.note_changed) -> None:
     """Defaults, admission, the kind's own preparation, validation, generation."""
     strategy = call.strategy
     strategy.default_changed(old, new)
+    note(call, old, new)
     admission.admit(ctx, old, new)
     if ctx.subresource:
         strategy.prepare_for_status_update(ctx, old, new)

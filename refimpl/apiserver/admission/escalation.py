@@ -21,7 +21,7 @@ _EVERYTHING: Final[list[Object]] = [
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
 ]
-_COLLECTED: Final = ("ownerReferences", "finalizers")
+_COLLECTED: Final = ("ownerReferences", "finalizers", "managedFields")
 
 
 def admit(ctx: Context, old: Object | None, new: Object | None) -> None:

@@ -44,6 +44,7 @@ def listed(endpoints: Object, _clock: Clock) -> str:
 class Endpoints(Kind):
     """Behaviour of Endpoints."""
 
+    notes_owners: ClassVar[bool] = False
     create_on_update: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True
     deprecation: ClassVar[str] = DEPRECATION
@@ -118,6 +119,7 @@ def slice_endpoints(obj: Object, _clock: Clock) -> str:
 class EndpointSlices(Kind):
     """Behaviour of EndpointSlice."""
 
+    notes_owners: ClassVar[bool] = False
     has_generation: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True
     columns: ClassVar[tuple[Column, ...] | None] = (

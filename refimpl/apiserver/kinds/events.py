@@ -122,6 +122,7 @@ def _of_core(column: Column) -> Column:
 class Events(Kind):
     """Behaviour of core/v1 Event, the form in which events are kept."""
 
+    notes_owners: ClassVar[bool] = False
     create_on_update: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
@@ -157,6 +158,7 @@ class Events(Kind):
 class EventsV1(Kind):
     """Behaviour of events.k8s.io/v1 Event: stricter, and only a view."""
 
+    notes_owners: ClassVar[bool] = False
     stored_as: ClassVar[Resource | None] = EVENTS
     create_on_update: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True

@@ -18,6 +18,7 @@ from refimpl.apiserver.strategy import Column, Context
 class Leases(Kind):
     """Behaviour of Lease: PUT may create one, but must name the version that it replaces."""
 
+    notes_owners: ClassVar[bool] = False
     create_on_update: ClassVar[bool] = True
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,

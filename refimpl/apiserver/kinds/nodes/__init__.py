@@ -20,6 +20,7 @@ class Nodes(Kind):
     Source: kube-apiserver 1.36 `pkg/registry/core/node`.
     """
 
+    notes_owners: ClassVar[bool] = False
     update_without_version: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {

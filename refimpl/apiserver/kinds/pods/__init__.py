@@ -23,6 +23,7 @@ class Pods(Kind):
     Source: kube-apiserver 1.36 `pkg/registry/core/pod`.
     """
 
+    notes_owners: ClassVar[bool] = False
     has_generation: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True
     answers_delete_with_object: ClassVar[bool] = True

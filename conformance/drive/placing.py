@@ -77,8 +77,8 @@ async def ended(stage: Stage, role: str, phase: str) -> None:
     stage.mark(f"{role} ended")
 
 
-async def allocatable(stage: Stage, node: str, resources: Resources) -> None:
-    """Changes what a node offers."""
+async def allocatable(stage: Stage, node: str, resources: Mapping[str, str | None]) -> None:
+    """Changes what a node offers; of a resource that is None it says nothing any more."""
     with stage.request(f"{node} allocatable"):
         await stage.patch(NODE, node, {"status": {"allocatable": dict(resources)}}, subresource="status")
 

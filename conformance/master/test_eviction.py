@@ -198,6 +198,12 @@ def test_a_pod_that_comes_to_a_tainted_node(seen: Seen) -> Iterator[Violation]:
         yield from evictions.due(seen, role, bound, seconds, "marked")
 
 
+@judges("M-EV-09", reads=eviction_timers)
+def test_another_pod_of_the_name_goes_as_the_first_one_went(seen: Seen) -> Iterator[Violation]:
+    created = evictions.request(seen, "intruder created again", "another pod of its name was created")
+    yield from evictions.due(seen, "intruder", created, 0, "marked")
+
+
 @judges("M-EV-10", reads=user_taints)
 def test_only_no_execute_evicts(seen: Seen) -> Iterator[Violation]:
     tainted, cordoned = seen.mark("soft tainted sent").at, seen.mark("soft cordoned answered").at

@@ -10,7 +10,7 @@ from conformance.drive.scenarios.transitions import transitions
 from conformance.judge import conditions, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
-from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
+from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE, UNSCHEDULABLE
 from conformance.judge.windows import Start
 from conformance.record.history import Object, Story
 from conformance.scenario import judges
@@ -68,6 +68,36 @@ def test_every_silence_is_noticed_and_every_return_believed(seen: Seen) -> Itera
         if conditions.status(until.last, "Ready") != "True":
             got = f"Ready={conditions.status(until.last, 'Ready')}"
             yield Violation(want=f"Ready=True after {start.name}", got=got, at=mark.at, about=story.name)
+
+
+@judges("M-NR-10", reads=cycles)
+def test_pods_lose_ready_in_every_silence(seen: Seen) -> Iterator[Violation]:
+    pod, node = seen.pod("survivor"), seen.node("cycler")
+    for number, quiet in enumerate(silences.silences(seen, "cycler"), 1):
+        turn = conditions.turned(node.since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
+        if turn is None:
+            raise NotExercised(f"silence {number} was not noticed", about=node.name)
+        since = turn.at - seen.timing.watch_lag
+        if conditions.status(pod.state_at(since), "Ready") != "True":
+            raise NotExercised(f"the pod was not Ready before silence {number}", about=pod.name)
+        marked = conditions.turned(pod.since(since), "Ready", "False")
+        start = windows.seen_at(turn.at, f"Ready=Unknown in silence {number} of {TIMES}", seen.timing.watch_lag)
+        at = max(marked.at, start.sent) if marked else None
+        limit, about = seen.timing.pods_marked_not_ready(), (pod.name, node.name)
+        yield from windows.misses("the pod's Ready=False", at, start, limit, until=quiet.until, about=about)
+
+
+@judges("M-TAINT-01", reads=cycles)
+def test_a_cordoned_node_has_both_taints_when_it_is_lost(seen: Seen) -> Iterator[Violation]:
+    story = seen.node("cycler")
+    since = seen.mark("cycler silent").at
+    if not taints.has(story.state_at(since), UNSCHEDULABLE, NO_SCHEDULE):
+        raise NotExercised("the cordoned node did not have its taint before", about=story.name)
+    for event in story.since(since).events:
+        if event.after and not taints.has(event.after, UNSCHEDULABLE, NO_SCHEDULE):
+            want = f"{UNSCHEDULABLE}:{NO_SCHEDULE} as long as the node is cordoned, whatever its conditions"
+            yield Violation(want=want, got="it was taken off", at=event.at, about=story.name)
+            return
 
 
 @judges("M-NR-10", reads=cycles)

@@ -86,7 +86,7 @@ SHAPES: Mapping[str, tuple[Shape, Mapping[str, int]]] = {
     "peak": ({"init": ({"x": "3"},), "main": ({"x": "1"}, {"x": "1"})}, {"x": 3}),
     "sum": ({"init": ({"x": "3"},), "main": ({"x": "2"}, {"x": "2"})}, {"x": 4}),
     "inits": ({"init": ({"x": "1"}, {"x": "2"}), "main": ({"x": "1"},)}, {"x": 2}),
-    "mixed": ({"init": ({"x": "3"},), "main": ({"x": "1", "y": "1"}, {"y": "1"})}, {"x": 3, "y": 2}),
+    "mixed": ({"init": ({"x": "3", "z": "1"},), "main": ({"x": "1", "y": "1"}, {"y": "1"})}, {"x": 3, "y": 2, "z": 1}),
 }
 """Pods of several containers, and how much of each resource they need."""
 

@@ -46,9 +46,10 @@ async def blackout(stage: Stage) -> None:
     more.
     """
     timing = stage.timing
-    first = await stage.node("first", ready="Unknown")
-    second = await stage.node("second")
-    third = await stage.node("third", zone="b")
+    # What is done to all nodes and zones is seen best on those that are neither the first nor the last.
+    third = await stage.node("third", zone="a")
+    second = await stage.node("second", zone="b")
+    first = await stage.node("first", zone="b", ready="Unknown")
     echo = await stage.node("echo", zone="c")
     await schedulable(stage, "third")
     third.pods.run()

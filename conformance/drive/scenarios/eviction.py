@@ -155,7 +155,11 @@ NODES = ("several", "lifted", "halved", "fixed", "swapped-node", "relieved-node"
 
 def _longest_timers(timing: Timing) -> float:
     return (
-        4 * timing.scheduler_backoff + timing.eviction(3 * timing.step).latest + timing.eviction(2 * timing.step).latest
+        4 * timing.scheduler_backoff
+        + timing.eviction(3 * timing.step).latest
+        + timing.eviction(2 * timing.step).latest
+        + timing.eviction(0).latest
+        + 2 * timing.slack
     )
 
 
@@ -234,6 +238,18 @@ async def _relieve(stage: Stage) -> None:
     await taints.change(stage, "relieved-node", "relieved-node relieved", remove=[A])
 
 
+async def _return(stage: Stage, role: str, node: str) -> None:
+    """Another pod of the same name comes, when the first one has been evicted and is gone; it has no time left, too."""
+    await stage.until(lambda: terminating(stage.current(POD, role)), within=stage.timing.eviction(0).latest)
+    if terminating(stage.current(POD, role)):
+        await stage.delete(POD, role, grace=0)
+        await stage.until(lambda: stage.current(POD, role) is None, within=stage.timing.slack)
+        # Who hears of the end and of the beginning at once may take them for one change.
+        await stage.hold(stage.timing.slack)
+        with stage.request(f"{role} created again"):
+            await stage.pod(role, node_name=node, tolerations=[tolerate(A, 0)])
+
+
 async def _arrive(stage: Stage, step: int) -> None:
     """Pods come to a node that has been tainted for long."""
     node = stage.naming.name("marked")
@@ -241,5 +257,6 @@ async def _arrive(stage: Stage, step: int) -> None:
         await stage.pod("newcomer", node_name=node, tolerations=[tolerate(A, step)])
     with stage.request("intruder created"):
         await stage.pod("intruder", node_name=node)
+    await _return(stage, "intruder", node)
     with stage.request("late-bound bound"):
         await stage.bind("late-bound", node)

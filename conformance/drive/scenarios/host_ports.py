@@ -52,6 +52,7 @@ PAIRS: Mapping[str, tuple[Claim, Claim, bool]] = {
     "sctp": (Claim("SCTP"), Claim("TCP"), True),
     "second-container": (Claim(by="second"), Claim(), False),
     "second-port": (Claim(by="second port"), Claim(), False),
+    "second-wanted": (Claim(), Claim(by="second port"), False),
     "init": (Claim(by="init"), Claim(), True),
 }
 """What two pods claim, and whether they can share a node."""

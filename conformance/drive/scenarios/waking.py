@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.drive import manifests, placing
+from conformance.drive.manifests import tolerate
 from conformance.drive.stage import Stage
 from conformance.drive.sums import devices
 from conformance.drive.taints import change, own, own_key
@@ -18,8 +19,11 @@ from conformance.timing import Timing
 GATE = f"{DOMAIN}/gate"
 """The label that pods for the node `relabelled` select."""
 
-CLOSING = ("lowered", "tainted", "cordoned", "relabelled")
+CLOSING = ("lowered", "withdrawn", "tainted", "cordoned", "relabelled")
 """Nodes that close to new pods and open again; each has a pod `<node>-resident` and one `<node>-late`."""
+
+OFFERING = ("lowered", "withdrawn")
+"""Those that close by what they offer: two pieces, one of which the resident has."""
 
 Act = Callable[[], Awaitable[object]]
 
@@ -32,36 +36,47 @@ def _longest(timing: Timing) -> float:
 async def waking(stage: Stage) -> None:
     """Nodes close under a pod that runs and in front of one that waits, and open again.
 
-    `lowered` offers nothing for a while, `tainted` and `cordoned` are, `relabelled` lacks the label that its pods
-    select. On `freed` a pod goes, for `newcomer` a pod waits before the node is there, `leaver` is deleted before a
-    pod asks for it.
+    `lowered` offers less for a while, `withdrawn` nothing more of what it offered; `tainted` has a taint that nobody
+    tolerates in the place of one that all tolerate, `cordoned` is, `relabelled` has a label with another value. On
+    `freed` a pod goes, for `newcomer` a pod waits before the node is there, `leaver` is deleted before a pod asks for
+    it.
     """
-    offer = {**manifests.CAPACITY, **devices("piece", 1)}
     nodes = [*CLOSING, "freed", "leaver"]
-    await asyncio.gather(*(stage.node(role, capacity=offer, labels={GATE: "open"}) for role in nodes))
+    await asyncio.gather(*(_register(stage, role) for role in nodes))
     await schedulable(stage, *nodes)
-    none, two = devices("piece", 0), devices("piece", 2)
+    one, two = devices("piece", 1), devices("piece", 2)
+    none = dict.fromkeys(one)
     await asyncio.gather(
-        _close(stage, "lowered", lambda: _allocate(stage, none), lambda: _allocate(stage, two)),
+        _close(stage, "lowered", lambda: _allocate(stage, "lowered", one), lambda: _allocate(stage, "lowered", two)),
+        _close(
+            stage, "withdrawn", lambda: _allocate(stage, "withdrawn", none), lambda: _allocate(stage, "withdrawn", two)
+        ),
         _close(stage, "tainted", lambda: _taint(stage), lambda: _untaint(stage)),
         _close(stage, "cordoned", lambda: _cordon(stage, True), lambda: _cordon(stage, None)),
-        _close(stage, "relabelled", lambda: _label(stage, None), lambda: _label(stage, "open")),
+        _close(stage, "relabelled", lambda: _label(stage, "shut"), lambda: _label(stage, "open")),
         _free(stage),
         _come(stage),
         _leave(stage),
     )
 
 
+async def _register(stage: Stage, role: str) -> None:
+    pieces = devices("piece", 2 if role in OFFERING else 1)
+    taints = [own("open", "NoSchedule")] if role == "tainted" else []
+    await stage.node(role, capacity={**manifests.CAPACITY, **pieces}, labels={GATE: "open"}, taints=taints)
+
+
 async def _close(stage: Stage, node: str, close: Act, open_again: Act) -> None:
     """The pod that waits asks for nothing but what the closing takes away."""
     selector = {GATE: "open"} if node == "relabelled" else {}
-    asked = devices("piece", 1) if node == "lowered" else {}
-    await placing.offer(stage, f"{node}-resident", node, asked, node_selector=selector)
+    asked = devices("piece", 1) if node in OFFERING else {}
+    tolerations = [tolerate(own_key("open"), None, "NoSchedule")] if node == "tainted" else []
+    await placing.offer(stage, f"{node}-resident", node, asked, node_selector=selector, tolerations=tolerations)
     await placing.placed(stage, f"{node}-resident")
     await close()
     stage.mark(f"{node} closed")
     await stage.hold(stage.timing.slack)
-    await placing.offer(stage, f"{node}-late", node, asked, node_selector=selector)
+    await placing.offer(stage, f"{node}-late", node, asked, node_selector=selector, tolerations=tolerations)
     await placing.answered(stage, f"{node}-late")
     await stage.hold(stage.timing.left_alone())
     stage.mark(f"{node} opens")
@@ -101,21 +116,21 @@ async def _leave(stage: Stage) -> None:
     await stage.hold(stage.timing.left_alone())
 
 
-async def _allocate(stage: Stage, pieces: placing.Resources) -> None:
-    await placing.allocatable(stage, "lowered", pieces)
+async def _allocate(stage: Stage, node: str, pieces: Mapping[str, str | None]) -> None:
+    await placing.allocatable(stage, node, pieces)
 
 
 async def _taint(stage: Stage) -> None:
-    await change(stage, "tainted", "taint", add=[own("closed", "NoSchedule")])
+    await change(stage, "tainted", "taint", add=[own("closed", "NoSchedule")], remove=[own_key("open")])
 
 
 async def _untaint(stage: Stage) -> None:
-    await change(stage, "tainted", "untaint", remove=[own_key("closed")])
+    await change(stage, "tainted", "untaint", add=[own("open", "NoSchedule")], remove=[own_key("closed")])
 
 
 async def _cordon(stage: Stage, value: bool | None) -> None:
     await stage.patch(NODE, "cordoned", {"spec": {"unschedulable": value}})
 
 
-async def _label(stage: Stage, value: str | None) -> None:
+async def _label(stage: Stage, value: str) -> None:
     await stage.patch(NODE, "relabelled", {"metadata": {"labels": {GATE: value}}})

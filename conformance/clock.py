@@ -25,12 +25,13 @@ class SuiteClock:
     Attributes:
         random: the seeded generator of all random choices.
         epoch: wall-clock time at which the loop's clock read zero.
+        live: whether time passes by itself, outside as inside.
     """
 
     def __init__(self, *, seed: int, epoch: datetime | None = None) -> None:
         self.random = random.Random(seed)
         self._seed = seed
-        self._live = epoch is None
+        self.live = epoch is None
         self._last = 0.0
         self.epoch = epoch if epoch is not None else datetime.now(UTC) - timedelta(seconds=time.monotonic())
 
@@ -67,7 +68,7 @@ class SuiteClock:
 
         Against a live target it never depends on the seed: two runs with one seed must not share names.
         """
-        source = random.SystemRandom() if self._live else self.random
+        source = random.SystemRandom() if self.live else self.random
         return "".join(source.choices(_ALPHABET, k=6))
 
 

@@ -121,12 +121,12 @@ class Exchange:
 
 @attrs.frozen
 class Gap:
-    """A stretch in which a watch told nothing.
+    """A stretch in which a watch told nothing, or the suite itself stood still.
 
     Attributes:
         since: when it broke.
         until: when it was whole again.
-        kind: what was watched.
+        kind: what was watched; empty for the suite itself.
         reason: why it broke.
         lossy: whether states in between may be missing; otherwise they only arrived late.
     """
@@ -136,6 +136,17 @@ class Gap:
     kind: str
     reason: str
     lossy: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return self.until - self.since
+
+    @property
+    def text(self) -> str:
+        """In words: who was silent for how long, and why."""
+        who = f"the watch on {self.kind} told nothing" if self.kind else "the suite itself stood still"
+        return f"{who} for {self.seconds:.1f} s: {self.reason}"
 
 
 @attrs.frozen

@@ -86,8 +86,8 @@ def _gaps(history: History) -> Iterator[tuple[float, str]]:
     """Stretches of the scenario in which a watch told nothing, unless they were too short to matter to anybody."""
     began = min((mark.at for mark in history.marks), default=-math.inf)
     for gap in history.gaps:
-        if gap.until >= began and gap.until - gap.since >= _NOTEWORTHY:
-            yield gap.until, f"(the watch on {gap.kind} told nothing for {gap.until - gap.since:.1f} s: {gap.reason})"
+        if gap.until >= began and gap.seconds >= _NOTEWORTHY:
+            yield gap.until, f"({gap.text})"
 
 
 def _concerns(event: ObjectEvent, about: tuple[str, ...]) -> bool:

@@ -20,6 +20,7 @@ from conformance.judge.agent import AgentSeen
 from conformance.naming import Naming
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
+from conformance.record.metronome import keep_time
 from conformance.record.recorder import Feed, Recorder
 from conformance.runner.plays import Plays
 from conformance.scenario import NODE, Scenario, Waits
@@ -162,6 +163,7 @@ class AgentSession:
             for recorder in recorders:
                 await recorder.start()
             watching = [group.create_task(recorder.run()) for recorder in recorders]
+            watching.append(group.create_task(keep_time(log, self._clock)))
             stage = AgentStage(
                 naming=naming,
                 rig=rig,

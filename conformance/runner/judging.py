@@ -50,15 +50,12 @@ def judge(function: Judge, case: Case, seen: Any, book: Catalogue) -> Judgement:
 
 
 def _blind(seen: Any) -> str:
-    """Why what looks like a violation may be the suite's own blindness; empty when its watches were whole."""
+    """Why what looks like a violation may be the suite's own blindness; empty when it saw everything in time."""
     began = min((mark.at for mark in seen.history.marks), default=0.0)
     # A master's cases allow watches to run apart by that much; an agent's read one log only.
     late = getattr(seen.timing, "watch_lag", seen.timing.slack / 2)
-    gaps = [gap for gap in seen.history.gaps if gap.until >= began and (gap.lossy or gap.until - gap.since > late)]
-    if not gaps:
-        return ""
-    longest = max(gaps, key=lambda gap: gap.until - gap.since)
-    return f"the watch on {longest.kind} was blind for {longest.until - longest.since:.1f} s ({longest.reason})"
+    gaps = [gap for gap in seen.history.gaps if gap.until >= began and (gap.lossy or gap.seconds > late)]
+    return max(gaps, key=lambda gap: gap.seconds).text if gaps else ""
 
 
 def without_verdict(error: NotExercised | Unsupported | Skipped | SuiteError) -> Judgement:

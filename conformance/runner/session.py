@@ -26,6 +26,7 @@ from conformance.record import check
 from conformance.record.feeds import feeds
 from conformance.record.history import END, History, Mark
 from conformance.record.log import Log
+from conformance.record.metronome import keep_time
 from conformance.record.recorder import Recorder
 from conformance.runner import probe, safety
 from conformance.runner.lookout import Lookout
@@ -277,6 +278,7 @@ class Session:
         except (ApiRefused, NoAnswer) as error:
             raise SuiteError(f"the suite cannot watch the target: {error}") from error
         self._watching = [asyncio.create_task(recorder.run()) for recorder in recorders]
+        self._watching.append(asyncio.create_task(keep_time(self._log, self._clock)))
         ledger = self._ledgers[""] = Ledger(self.run_id, f"{RUN_LABEL}={self.run_id}")
         body = {
             "apiVersion": "v1",

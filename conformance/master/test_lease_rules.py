@@ -42,6 +42,13 @@ def test_senseless_leases_are_refused(seen: Seen) -> Iterator[Violation]:
     yield from answers.answered(seen, "Lease is replaced without version", 422, want=want, reason="Invalid")
 
 
+@judges("M-API-07", reads=lease_rules)
+def test_who_comes_late_does_not_get_the_lease(seen: Seen) -> Iterator[Violation]:
+    answers.body(seen, "Lease is patched")
+    want = "a Lease is not replaced by who has not seen its last renewal"
+    yield from answers.answered(seen, "stale Lease is replaced", 409, want=want, reason="Conflict")
+
+
 def _spec(item: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = item.get("spec") or {}
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.writing import ADDRESSES, CPU, OWN, STEP, TAINTS, UNKNOWN, writing
+from conformance.drive.scenarios.writing import ADDRESSES, CPU, OWN, RIVALS, STEP, TAINTS, UNKNOWN, writing
 from conformance.judge import answers, conditions
 from conformance.judge.seen import Seen
 from conformance.naming import DOMAIN
 from conformance.scenario import judges
-from conformance.verdict import Violation
+from conformance.verdict import NotExercised, Violation
 
 
 @judges("M-API-17", reads=writing)
@@ -38,6 +38,34 @@ def test_a_rehearsal_changes_nothing(seen: Seen) -> Iterator[Violation]:
     if pod["status"].get("phase") != "Pending":
         want = "the pod Pending, as before the status was rehearsed"
         yield Violation(want=want, got=str(pod["status"].get("phase")), at=seen.mark(name).at, about=about)
+
+
+@judges("M-API-21", reads=writing)
+def test_no_patch_is_lost(seen: Seen) -> Iterator[Violation]:
+    answered = seen.mark("patched at once").facts["answered"]
+    if 200 not in answered:
+        raise NotExercised(f"no patch was accepted: {answered}", about=seen.name("wanted"))
+    kept = answers.body(seen, "the wanted pod is read")["metadata"].get("annotations") or {}
+    lost = [number for number, status in enumerate(answered) if status == 200 and f"{STEP}-{number}" not in kept]
+    if lost:
+        at = seen.mark("the wanted pod is read").at
+        want = f"what each of {answered.count(200)} accepted patches wrote"
+        yield Violation(want=want, got=f"{len(lost)} of them are lost", at=at, about=seen.name("wanted"))
+
+
+@judges("M-API-21", reads=writing)
+def test_one_of_many_rivals_wins(seen: Seen) -> Iterator[Violation]:
+    """None, if somebody else wrote in between."""
+    mark = seen.mark("replaced at once")
+    winners = [number for number, status in enumerate(mark.facts["answered"]) if status == 200]
+    if not winners:
+        raise NotExercised("nobody won", about=seen.name("wanted"))
+    if len(winners) > 1:
+        want = f"one of {RIVALS} that replace a pod from the same version"
+        yield Violation(want=want, got=f"{len(winners)} did", at=mark.at, about=seen.name("wanted"))
+        return
+    labels = answers.body(seen, "the wanted pod is read again")["metadata"]["labels"]
+    yield from answers.same(seen, "the wanted pod is read again", {STEP: str(winners[0])}, labels)
 
 
 @judges("M-API-18", reads=writing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import attrs
 
 from refimpl.api.patch import strategic
@@ -10,10 +12,12 @@ from refimpl.apiserver import create, delete, update, writeoptions
 from refimpl.apiserver.kinds import metadata
 from refimpl.apiserver.kinds.pods import Pods
 from refimpl.apiserver.writeoptions import WriteOptions
+from refimpl.storage.memory import MemoryStore
 from tests.faults.harness import Fault, replaced, slip, together
 
 _delete_with = delete.delete_with
 _field = strategic._field
+_store = MemoryStore.write
 _KEPT = '"ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds"'
 _FREE = replaced(metadata, "_FIXED", tuple(key for key in metadata._FIXED if not key.startswith("deletion")))
 
@@ -30,7 +34,24 @@ def _keyed_taints(kind, key):
     return attrs.evolve(field, strategies=("merge",), merge_key="key")
 
 
+async def _whoever_comes_last(self, key, value, expected):
+    await asyncio.sleep(0)
+    found = self._state.current.get(key)
+    return await _store(self, key, value, found.revision if found is not None and expected else expected)
+
+
 FAULTS = [
+    Fault("the last writer wins", ids=("M-API-21",), patch=replaced(MemoryStore, "write", _whoever_comes_last)),
+    Fault(
+        "Leases may be stale",
+        ids=("M-API-07",),
+        patch=slip(
+            update,
+            "check_version",
+            "elif int(given) != entry.revision:",
+            'elif target.resource.kind != "Lease" and int(given) != entry.revision:',
+        ),
+    ),
     Fault(
         "rehearsed creations create",
         ids=("M-API-17",),

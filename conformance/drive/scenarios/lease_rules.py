@@ -33,6 +33,8 @@ async def lease_rules(stage: Stage) -> None:
         await stage.ask("Lease is replaced without version", "PUT", path, {**read.body, "metadata": versionless})
         body = {"spec": {"renewTime": RENEWED.replace("678901", "678902")}}
         await stage.ask("Lease is patched", "PATCH", path, body, content_type=MERGE)
+        again = {**read.body, "spec": {**read.body["spec"], "leaseTransitions": 2}}
+        await stage.ask("stale Lease is replaced", "PUT", path, again)
         nothing = {"spec": {"leaseDurationSeconds": 0}}
         await stage.ask("Lease is patched to no duration", "PATCH", path, nothing, content_type=MERGE)
     await stage.attempt("Lease of less than no duration", LEASE, _lease(stage, "less-lease", -40))

@@ -24,6 +24,8 @@ CPU = "7"
 """A capacity that the node reports later."""
 TAINTS = ("first", "second")
 """Taints that a node has one after the other."""
+RIVALS = 8
+"""As many write one pod at the same time."""
 _DRY = {"dryRun": "All"}
 
 
@@ -35,10 +37,10 @@ def _longest(timing: Timing) -> float:
 async def writing(stage: Stage) -> None:
     """A node is registered and patched as only agents do; a pod is created, changed, deleted and evicted for show.
 
-    `future` registers with fields that nobody knows; nobody beats for it. `real` is its pod, which
-    stays, `rehearsed` the one that never is.
+    `wanted` is written by many at once; `future` registers with fields that nobody knows, and nobody beats for it;
+    `real` is its pod, which stays, `rehearsed` the one that never is.
     """
-    await asyncio.gather(_agents(stage), _rehearsals(stage))
+    await asyncio.gather(_agents(stage), _rehearsals(stage), _race(stage))
 
 
 async def _agents(stage: Stage) -> None:
@@ -77,6 +79,26 @@ async def _agents(stage: Stage) -> None:
 async def _patch(stage: Stage, name: str, body: Any, content_type: str, *, subresource: str = "") -> None:
     path = NODE.path(name=stage.naming.name("future"), subresource=subresource)
     await stage.ask(name, "PATCH", path, body, content_type=content_type)
+
+
+async def _race(stage: Stage) -> None:
+    """Some patch a pod at once, each something of its own; others replace it, all from the same version."""
+    await stage.pod("wanted", schedulerName="nobody")
+    path = POD.path(stage.naming.namespace, stage.naming.name("wanted"))
+    patches = [{"metadata": {"annotations": {f"{STEP}-{number}": "1"}}} for number in range(RIVALS)]
+    found = await asyncio.gather(*(stage.client.ask("PATCH", path, body=b, content_type=MERGE) for b in patches))
+    stage.mark("patched at once", answered=[answer.status for answer in found])
+    patched = await stage.ask("the wanted pod is read", "GET", path)
+    if patched.status != 200:
+        return
+    metadata = patched.body["metadata"]
+    whole = [
+        {**patched.body, "metadata": {**metadata, "labels": {**metadata["labels"], STEP: str(number)}}}
+        for number in range(RIVALS)
+    ]
+    found = await asyncio.gather(*(stage.client.ask("PUT", path, body=body) for body in whole))
+    stage.mark("replaced at once", answered=[answer.status for answer in found])
+    await stage.ask("the wanted pod is read again", "GET", path)
 
 
 async def _rehearsals(stage: Stage) -> None:

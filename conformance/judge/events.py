@@ -52,6 +52,15 @@ def said(seen: Seen, role: str, reason: str = "") -> Iterator[Said]:
                 yield found
 
 
+def repetitions(seen: Seen, role: str, reason: str) -> Iterator[float]:
+    """When something was said about an object, each time it was said, whether in an Event of its own or counted up."""
+    name = seen.name(role)
+    for event in seen.history.events:
+        state = event.after
+        if event.kind == "Event" and state is not None and about(state) == name and state.get("reason") == reason:
+            yield event.at
+
+
 def _said(at: float, state: Object) -> Said:
     source: Any = state.get("source") or {}
     return Said(

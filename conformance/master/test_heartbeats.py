@@ -18,6 +18,11 @@ def test_lease_renewals_alone_keep_a_node_ready(seen: Seen) -> Iterator[Violatio
     yield from _stays_ready(seen, "by-lease")
 
 
+@judges("M-HB-01", reads=heartbeats)
+def test_lease_renewals_keep_an_unready_node_from_being_given_up(seen: Seen) -> Iterator[Violation]:
+    yield from _stays(seen, "unwell", "False")
+
+
 @judges("M-HB-02", reads=heartbeats)
 def test_status_writes_alone_keep_a_node_ready(seen: Seen) -> Iterator[Violation]:
     yield from _stays_ready(seen, "by-status")
@@ -107,15 +112,20 @@ def test_lease_renewals_do_not_make_a_node_ready_again(seen: Seen) -> Iterator[V
 
 def _stays_ready(seen: Seen, role: str) -> Iterator[Violation]:
     """The node was never anything but Ready, for three grace periods."""
+    yield from _stays(seen, role, "True")
+
+
+def _stays(seen: Seen, role: str, status: str) -> Iterator[Violation]:
+    """Ready stayed what the node had posted, for three grace periods."""
     began = seen.mark(f"{role} registered").at
     needed = 3 * seen.timing.node_monitor_grace_period
     watched = seen.history.until - began
     if watched < needed:
         raise NotExercised(f"{role} was watched for {watched:.0f} s only, not for {needed:g} s", about=seen.name(role))
     for turn in conditions.changes(seen.node(role).since(began), "Ready"):
-        if turn.after is None or turn.after["status"] != "True":
+        if turn.after is None or turn.after["status"] != status:
             got = f"Ready={(turn.after or {}).get('status')} after {turn.at - began:.2f} s"
-            yield Violation(want="Ready=True as long as it beats", got=got, at=turn.at, about=seen.name(role))
+            yield Violation(want=f"Ready={status} as long as it beats", got=got, at=turn.at, about=seen.name(role))
 
 
 def _turns_unknown(seen: Seen, role: str) -> Iterator[Violation]:

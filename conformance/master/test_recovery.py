@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from conformance.drive.scenarios.cycles import MARKED, TIMES, cycles, outage
 from conformance.drive.scenarios.silence import silence
 from conformance.drive.scenarios.transitions import transitions
-from conformance.judge import conditions, pods, taints, windows
+from conformance.judge import conditions, events, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE, UNSCHEDULABLE
@@ -85,6 +85,19 @@ def test_pods_lose_ready_in_every_silence(seen: Seen) -> Iterator[Violation]:
         at = max(marked.at, start.sent) if marked else None
         limit, about = seen.timing.pods_marked_not_ready(), (pod.name, node.name)
         yield from windows.misses("the pod's Ready=False", at, start, limit, until=quiet.until, about=about)
+
+
+@judges("M-NR-10", reads=cycles)
+def test_every_silence_is_announced(seen: Seen) -> Iterator[Violation]:
+    node, said = seen.node("cycler"), list(events.repetitions(seen, "cycler", "NodeNotReady"))
+    for number, quiet in enumerate(silences.silences(seen, "cycler"), 1):
+        turn = conditions.turned(node.since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
+        if turn is None:
+            raise NotExercised(f"silence {number} was not noticed", about=node.name)
+        start = windows.seen_at(turn.at, f"Ready=Unknown in silence {number} of {TIMES}", seen.timing.watch_lag)
+        at = next((at for at in said if start.sent <= at <= quiet.until), None)
+        window, about = seen.timing.node_event(), node.name
+        yield from windows.misses("an event NodeNotReady", at, start, window, until=quiet.until, about=about)
 
 
 @judges("M-TAINT-01", reads=cycles)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from refimpl.api import podresources
-from refimpl.controllers.node_lifecycle import disruption, taints
+from refimpl.api import meta, podresources
+from refimpl.controllers.node_lifecycle import disruption, health, taints
 from refimpl.controllers.node_lifecycle.monitor import NodeMonitor
 from refimpl.controllers.node_lifecycle.writer import NodeWriter
 from refimpl.controllers.taint_eviction.controller import TaintEvictionController
@@ -13,6 +13,7 @@ from refimpl.scheduler import cache, filters
 from refimpl.scheduler.nodeinfo import NodeInfo
 from tests.faults.harness import Fault, replaced, slip
 
+_record = NodeMonitor._record
 _mark_pods = NodeWriter.mark_pods_not_ready
 _HARD = "self.hard_taints = tuple(taint for taint in taints if keeps_away(taint))"
 
@@ -38,7 +39,26 @@ def _node(written, meant):
     return slip(NodeInfo, "set_node", written, meant)
 
 
+@contextmanager
+def _nodes_are_announced_once():
+    said = set()
+
+    def record(self, node, reason, message):
+        if (meta.name(node), reason) not in said:
+            said.add((meta.name(node), reason))
+            _record(self, node, reason, message)
+
+    with replaced(NodeMonitor, "_record", record)():
+        yield
+
+
 FAULTS = [
+    Fault("the first silence only is announced", ids=("M-NR-10",), patch=_nodes_are_announced_once),
+    Fault(
+        "a lease speaks for who is ready only",
+        ids=("M-HB-01",),
+        patch=slip(health, "notice_beats", "if lease is not None and", "if lease is not None and holds(ready) and"),
+    ),
     Fault("pods are marked in the first silence only", ids=("M-NR-10",), patch=_pods_are_marked_once),
     Fault(
         "one node keeps its taints when all are down",

@@ -14,7 +14,7 @@ from conformance.drive.taints import change, own
 from conformance.drive.waits import controller_taints, ready, running, schedulable
 from conformance.judge import taints
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE, UNSCHEDULABLE
-from conformance.kinds import NODE, POD
+from conformance.kinds import EVENT, NODE, POD
 from conformance.naming import DOMAIN
 from conformance.scenario import scenario
 from conformance.timing import Timing
@@ -49,7 +49,7 @@ def _longest(timing: Timing) -> float:
     return 2 * timing.beat_interval + TIMES * (tainted + timing.taints_removed().latest + _rest(timing))
 
 
-@scenario(watches=(NODE, POD), longest=_longest)
+@scenario(watches=(NODE, POD, EVENT), longest=_longest)
 async def cycles(stage: Stage) -> None:
     """One node of two falls silent and comes back three times; a pod on it tolerates each outage, not their sum.
 

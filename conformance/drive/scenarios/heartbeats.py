@@ -39,9 +39,10 @@ BEATING: Mapping[str, Mapping[str, Any]] = {
     },
     "creeping": {"zone": "c", "beats": ("lease",), "pace": 1e-4},
     "blank": {"zone": "a", "beats": ("lease",), "ready": None},
+    "unwell": {"zone": "f", "beats": ("lease",), "ready": "False"},
 }
 """Nodes that never stop; each zone has one that is healthy. `creeping` renews its Lease by fractions of a millisecond,
-`blank` posts no conditions."""
+`blank` posts no conditions, `unwell` posted once that it is not ready."""
 
 FALLING_SILENT: Mapping[str, Mapping[str, Any]] = {
     "quiet": {"zone": "e", "beats": ("status",)},

@@ -9,10 +9,10 @@ from typing import ClassVar, Final
 
 import attrs
 
-from refimpl.api.errors import Object, not_found
+from refimpl.api.errors import Object, failure
 from refimpl.api.http import Response
-from refimpl.api.resources import COMPONENTSTATUSES
-from refimpl.apiserver import rendering, table
+from refimpl.apiserver import rendering, selection, table
+from refimpl.apiserver.cache import Entry
 from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import printing
 from refimpl.apiserver.kinds.kind import Kind
@@ -27,19 +27,24 @@ async def get(call: Call) -> Response:
     """The state of one part.
 
     Raises:
-        ApiError: 404.
+        ApiError: 500, there is no such part.
     """
     call.warnings.append(_DEPRECATED)
     if call.target.name != _STORE:
-        raise not_found(COMPONENTSTATUSES, call.target.name)
+        raise failure(500, "", f"Component not found: {call.target.name}")
     answer = Answer(200, obj={"kind": "ComponentStatus", "apiVersion": "v1", **_store()})
     return rendering.render(attrs.evolve(call, strategy=SHOWN), answer)
 
 
 async def find(call: Call) -> Response:
-    """The state of all parts."""
+    """The state of all parts, or of those selected.
+
+    Raises:
+        ApiError: 400 for a selector that cannot be read.
+    """
     call.warnings.append(_DEPRECATED)
-    items = [_store()]
+    entry = Entry(("", _STORE), 0, b"", {}, {"metadata.name": _STORE})
+    items = [_store()] if selection.select(call).matches(entry) else []
     if call.form.transform == "Table":
         shown = table.table(attrs.evolve(call, strategy=SHOWN), call.form.version, items, {})
     else:

@@ -204,6 +204,8 @@ class Discovery:
             case [] | ["index.html"]:
                 return _indented(request, self.paths())
             case ["version"]:
+                if request.method != "GET":
+                    raise method_not_allowed()
                 return _indented(request, version())
             case ["api" | "apis" as root, *rest]:
                 return self._below(request, root, rest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from refimpl.api.errors import method_not_allowed
+from refimpl.api.errors import failure, method_not_allowed
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES, Resource
 from refimpl.apiserver import componentstatuses, create, delete, patch, read, rendering, update, watch
@@ -116,6 +116,9 @@ def _find(target: Target, request: Request) -> Handler | None:
     if verb not in resource.verbs or (verb == "create" and resource.namespaced and not target.namespace):
         return None
     if is_watch(target, request):
+        if "watch" not in resource.verbs:
+            why = f'watch is not supported on resources of kind "{resource.plural}"'
+            raise failure(405, "MethodNotAllowed", why, {"kind": resource.plural})
         return _watch
     special = _SPECIAL.get(resource)
     return special[verb] if special is not None else handler

@@ -9,6 +9,7 @@ from refimpl.api.http import Request
 from refimpl.api.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS, TABLE
 from refimpl.apiserver import negotiation, paths, yamltext
 from refimpl.apiserver.paths import Target
+from refimpl.apiserver.server import ApiServer
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,8 @@ def test_yaml_quotes_what_looks_like_another_type():
     assert text.decode() == (
         'a:\n  m: 1\n  t: |\n    x\n    y\nb:\n- "true"\n- "1"\n- ""\n- "2018-01-01"\n- "y"\n- plain\n- \'a: b\'\n'
     )
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "OPTIONS", "HEAD"])
+async def test_the_version_can_only_be_read(server: ApiServer, method: str) -> None:
+    assert (await server.handle(Request(method, "/version"))).status == 405

@@ -174,3 +174,14 @@ def test_selectable_fields() -> None:
     assert fields["spec.unschedulable"](node()) == "false"
     assert fields["spec.unschedulable"](node({"unschedulable": True})) == "true"
     assert fields["metadata.name"](node()) == "n1"
+
+
+def test_what_old_agents_say_in_annotations_is_readable() -> None:
+    taints, avoided = "scheduler.alpha.kubernetes.io/taints", "scheduler.alpha.kubernetes.io/preferAvoidPods"
+    assert refused(NODES, node(annotations={taints: "bad", avoided: "{"})) == [
+        f"metadata.annotations: Invalid value: \"{taints}\": invalid character 'b' looking for beginning of value",
+        f'metadata.annotations.AvoidPods: Invalid value: "{avoided}": unexpected end of JSON input',
+    ]
+    (wrong,) = refused(NODES, node(annotations={taints: '[{"key": "a", "effect": "Bad"}]'}))
+    assert wrong.startswith(f"metadata.annotations.{taints}[0].effect: Unsupported value")
+    assert not refused(NODES, node(annotations={taints: '[{"key": "a", "effect": "NoSchedule"}]', avoided: "{}"}))

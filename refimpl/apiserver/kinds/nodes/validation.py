@@ -6,13 +6,15 @@ with `metadata` there, so they do here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from refimpl.api import names
+from refimpl.api import jsontext, names
 from refimpl.api.errors import Cause, Object
 from refimpl.apiserver.kinds import addresses, causes, internal, quantities
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+TAINTS = "scheduler.alpha.kubernetes.io/taints"
+AVOIDED_PODS = "scheduler.alpha.kubernetes.io/preferAvoidPods"
 POD_CIDR_IS_FIXED = 'node updates may not change podCIDR except from "" to valid'
 PROVIDER_ID_IS_FIXED = 'node updates may not change providerID except from "" to valid'
 
@@ -20,9 +22,25 @@ PROVIDER_ID_IS_FIXED = 'node updates may not change providerID except from "" to
 def node_causes(node: Object) -> Iterable[Cause]:
     """Rules for a node as it stands."""
     spec = node.get("spec") or {}
+    yield from annotation_causes(node["metadata"].get("annotations") or {})
     yield from taint_causes(spec.get("taints") or [])
     yield from resource_causes(node)
     yield from pod_cidr_causes(spec.get("podCIDRs") or [])
+
+
+def annotation_causes(annotations: Mapping[str, str]) -> Iterable[Cause]:
+    """What old agents and controllers said in annotations must be readable."""
+    for key, path in ((TAINTS, "metadata.annotations"), (AVOIDED_PODS, "metadata.annotations.AvoidPods")):
+        text = annotations.get(key)
+        if not text:
+            continue
+        try:
+            value = jsontext.decode(text.encode())
+        except jsontext.JsonError as wrong:
+            yield causes.invalid(path, key, str(wrong))
+            continue
+        if key == TAINTS and isinstance(value, list) and all(isinstance(taint, dict) for taint in value):
+            yield from taint_causes(value, f"{path}.{TAINTS}")
 
 
 def change_causes(old: Object, new: Object) -> Iterable[Cause]:
@@ -71,11 +89,11 @@ def provider_id_change_causes(before: Object, after: Object) -> Iterable[Cause]:
         yield causes.forbidden("spec.providerID", PROVIDER_ID_IS_FIXED)
 
 
-def taint_causes(taints: list[Object]) -> Iterable[Cause]:
+def taint_causes(taints: list[Object], place: str = "metadata.taints") -> Iterable[Cause]:
     """Taints have good keys, values and effects, and are unique by key and effect."""
     seen: list[tuple[str, str]] = []
     for index, taint in enumerate(taints):
-        path = f"metadata.taints[{index}]"
+        path = f"{place}[{index}]"
         key, value, effect = taint.get("key", ""), taint.get("value", ""), taint.get("effect", "")
         for why in names.qualified_name(key):
             yield causes.invalid(f"{path}.key", key, why)

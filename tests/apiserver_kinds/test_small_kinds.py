@@ -85,7 +85,7 @@ def cells(resource: Resource, obj: Object) -> dict[str, object]:
             ["data[.dockerconfigjson]"],
         ),
         (ENDPOINTS, {"subsets": [{}]}, ["subsets[0]"]),
-        (ENDPOINTS, {"subsets": [{"addresses": [{"ip": "x"}]}]}, ["subsets[0].addresses[0].ip"]),
+        (ENDPOINTS, {"subsets": [{"addresses": [{"ip": "x"}]}]}, ["subsets[0].addresses[0].ip"] * 2),
         (ENDPOINTSLICES, {**SLICE, "addressType": "IPv9"}, ["addressType"]),
         (ENDPOINTSLICES, {**SLICE, "endpoints": [{"addresses": ["bogus"]}]}, ["endpoints[0].addresses[0]"]),
         (ENDPOINTSLICES, {**SLICE, "endpoints": [{"addresses": []}]}, ["endpoints[0].addresses"]),

@@ -85,9 +85,16 @@ def _subset_causes(subset: Object, path: str) -> Iterable[Cause]:
             node = address.get("nodeName")
             for why in names.dns1123_subdomain(node) if node is not None else ():
                 yield causes.invalid(f"{path}.{key}[{index}].nodeName", node, why)
-            yield from addresses.special_causes(address.get("ip", ""), f"{path}.{key}[{index}].ip")
+            yield from _host_address_causes(address.get("ip", ""), f"{path}.{key}[{index}].ip")
     for index, port in enumerate(ports):
         yield from _port_causes(port, len(ports) > 1, f"{path}.ports[{index}]")
+
+
+def _host_address_causes(text: str, path: str) -> Iterable[Cause]:
+    """What is no address at all is refused a second time where special addresses are looked for."""
+    if addresses.parse_ip(text) is None:
+        yield causes.invalid(path, text, "must be a valid IP address")
+    yield from addresses.special_causes(text, path)
 
 
 def _port_causes(port: Object, needs_name: bool, path: str) -> Iterable[Cause]:

@@ -32,6 +32,15 @@ def manager_name(call: Call) -> str:
     return given or "".join(character for character in agent if character.isprintable())[:_MOST_OF_NAME]
 
 
+def owners(call: Call, known: list[Object] | None, given: list[Object] | None) -> list[Object] | None:
+    """Whom a change begins with: the known owners, unless it says itself who they are, or that there are none."""
+    if not given or call.target.subresource:
+        return known
+    if given == RESET:
+        return None
+    return given if managers.are_readable(given) else known
+
+
 def note_created(call: Call, obj: Object) -> None:
     """A new object is its maker's, with the defaults."""
     if call.strategy.notes_owners:

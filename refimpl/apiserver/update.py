@@ -172,9 +172,9 @@ def keep_metadata(call: Call, old: Object, new: Object) -> None:
     if wanted and wanted != before["uid"] and call.request.method == "PUT":
         why = storage_precondition(call, wanted, before["uid"])
         raise conflict(call.target.resource, call.target.name, why)
-    forgotten = after.pop("managedFields", None) == fieldmanager.RESET
-    if "managedFields" in before and not forgotten:
-        after["managedFields"] = before["managedFields"]
+    owners = fieldmanager.owners(call, before.get("managedFields"), after.pop("managedFields", None))
+    if owners:
+        after["managedFields"] = owners
     after.pop("selfLink", None)
     for field in _SET_BY_SERVER:
         if field in before:

@@ -90,6 +90,17 @@ async def test_owners_can_be_forgotten(server: ApiServer) -> None:
     assert said["message"].endswith('conflict with "before-first-apply" using v1: .data.u')
 
 
+async def test_a_client_may_say_who_owns_what_but_only_in_a_readable_way(server: ApiServer) -> None:
+    _, made = await send(server, "POST", MAPS, config({"k": "1"}))
+    (entry,) = made["metadata"]["managedFields"]
+    moved = {"metadata": {"managedFields": [{**entry, "manager": "other", "operation": "Apply"}]}}
+    _, kept = await send(server, "PATCH", f"{MAPS}/m", moved, MERGE)
+    assert owners(kept) == [("other", "Apply", {"f:data": {".": {}, "f:k": {}}})]
+    for unread in ([], [{**entry, "operation": "Bad"}], [{"manager": "x"}]):
+        _, same = await send(server, "PATCH", f"{MAPS}/m", {"metadata": {"managedFields": unread}}, MERGE)
+        assert same == kept
+
+
 async def test_heartbeats_have_no_owners_until_somebody_applies(server: ApiServer) -> None:
     _, made = await send(server, "POST", NODES, {"metadata": {"name": "n"}, "spec": {"podCIDR": "10.0.0.0/24"}})
     assert not owners(made)

@@ -83,6 +83,16 @@ class Conflict(Exception):
         self.fields = {manager: sorted(fields[manager]) for manager in order}
 
 
+def are_readable(entries: list[Any]) -> bool:
+    """Whether a client may have these for `metadata.managedFields`."""
+    return all(
+        entry.get("operation") in {"Apply", "Update"}
+        and entry.get("apiVersion")
+        and entry.get("fieldsType") == "FieldsV1"
+        for entry in entries
+    )
+
+
 def read(entries: list[Any] | None) -> dict[Manager, Share]:
     """What `metadata.managedFields` says."""
     return {

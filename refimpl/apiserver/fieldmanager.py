@@ -13,7 +13,7 @@ from typing import Final
 
 from refimpl.api import schema, typed
 from refimpl.api.errors import ApiError, Object, bad_request, failure
-from refimpl.api.ownership import conformity, fieldsets, managers, shapes
+from refimpl.api.ownership import conformity, fieldsets, lastapplied, managers, shapes
 from refimpl.api.ownership.managers import Conflict, Manager, Share, Writing
 from refimpl.api.resources import Resource
 from refimpl.api.schema import Struct
@@ -80,11 +80,19 @@ def apply(call: Call, live: Object | None, config: Object, *, manager: str, forc
     shares = managers.read(entries)
     if live is not None and not shares:
         shares = managers.updated({}, _writing(call, managers.BEFORE_FIRST_APPLY, "Update"), _empty(struct), live)
+    before = live or _empty(struct)
     try:
-        obj, after = managers.applied(shares, writing, live or _empty(struct), config, force=force)
+        obj, after = managers.applied(shares, writing, before, config, force=force)
     except Conflict as conflict:
-        raise _refused(conflict) from None
+        if manager != lastapplied.MANAGER:
+            raise _refused(conflict) from None
+        left = conflict.without(lastapplied.fields(writing.shape, before))
+        if left is not None:
+            raise _refused(left) from None
+        obj, after = managers.applied(shares, writing, before, config, force=True)
     obj = {**obj, "metadata": {**obj["metadata"]}}
+    if manager == lastapplied.MANAGER:
+        lastapplied.renew(obj, config)
     _note(obj, entries, managers.read(entries), after)
     return obj
 

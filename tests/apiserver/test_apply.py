@@ -101,6 +101,18 @@ async def test_a_client_may_say_who_owns_what_but_only_in_a_readable_way(server:
         assert same == kept
 
 
+async def test_kubectl_takes_over_what_it_applied_on_its_own(server: ApiServer) -> None:
+    note = "kubectl.kubernetes.io/last-applied-configuration"
+    before = config({"k": "1"}, annotations={note: json.dumps(config({"k": "1"}))})
+    await send(server, "POST", MAPS, before, fieldManager="kubectl-client-side-apply")
+    assert (await apply(server, "other", {"k": "2"}))[0] == 409
+    status, taken = await apply(server, "kubectl", {"k": "2"})
+    assert (status, taken["data"]) == (200, {"k": "2"})
+    assert json.loads(taken["metadata"]["annotations"][note])["data"] == {"k": "2"}
+    await send(server, "PATCH", f"{MAPS}/m", {"data": {"k": "9"}}, MERGE)
+    assert (await apply(server, "kubectl", {"k": "3"}))[0] == 409
+
+
 async def test_heartbeats_have_no_owners_until_somebody_applies(server: ApiServer) -> None:
     _, made = await send(server, "POST", NODES, {"metadata": {"name": "n"}, "spec": {"podCIDR": "10.0.0.0/24"}})
     assert not owners(made)

@@ -82,6 +82,11 @@ class Conflict(Exception):
         order = sorted(fields, key=lambda manager: (manager.name, manager.operation, manager.subresource))
         self.fields = {manager: sorted(fields[manager]) for manager in order}
 
+    def without(self, allowed: FieldSet) -> Conflict | None:
+        """What is left of it when some fields may be taken; None for nothing."""
+        left = {manager: frozenset(paths) - allowed for manager, paths in self.fields.items()}
+        return Conflict({manager: paths for manager, paths in left.items() if paths}) if any(left.values()) else None
+
 
 def are_readable(entries: list[Any]) -> bool:
     """Whether a client may have these for `metadata.managedFields`."""

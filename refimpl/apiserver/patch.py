@@ -77,7 +77,7 @@ def _patched(
     body = call.request.body
     match media_type:
         case "application/json-patch+json":
-            patched = operations.apply(operations.read(body), obj)
+            patched = operations.apply(operations.read(body, checked=options.field_validation != "Ignore"), obj)
             refuse = _refuser(failures.undecodable, patched)
         case "application/merge-patch+json":
             patched = merge.apply(merge.read(body), obj)

@@ -84,6 +84,26 @@ def test_what_no_operation_touches_is_shared():
     assert patched["metadata"] is CONFIG_MAP["metadata"]
 
 
+@pytest.mark.parametrize(
+    ("document", "checked", "said"),
+    [
+        ({}, True, "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+        ([5], True, "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp"),
+        (
+            [{"op": 5}],
+            True,
+            "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string",
+        ),
+        ({}, False, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
+        ([5], False, "json: cannot unmarshal number into Go value of type jsonpatch.Operation"),
+    ],
+)
+def test_what_is_no_list_of_operations_is_named_as_go_names_it(document, checked, said):
+    with pytest.raises(ApiError) as refused:
+        operations.read(body(document), checked=checked)
+    assert refused.value.message == said
+
+
 def test_a_strict_server_names_members_that_no_operation_has():
     unknown = operations.unknown_members([{"op": "test", "path": "/a"}, {"op": "add", "path": "/a", "extra": 1}])
     assert unknown == ['json patch unknown field "[1].extra"']

@@ -21,6 +21,8 @@ Operations = list[dict[str, Any]]
 Container = dict[str, Any] | list[Any]
 
 _MEMBERS: Final = frozenset({"op", "path", "from", "value"})
+_CHECKED_TYPES: Final = ("[]handlers.jsonPatchOp", "handlers.jsonPatchOp")
+_LIBRARY_TYPES: Final = ("jsonpatch.Patch", "jsonpatch.Operation")
 _INDEX: Final = re.compile("[+-]?[0-9]+")
 
 
@@ -28,33 +30,47 @@ class _Impossible(Exception):
     """An operation that cannot be done."""
 
 
-def read(body: bytes) -> Operations:
+def read(body: bytes, *, checked: bool = True) -> Operations:
     """The operations in a request body.
+
+    Args:
+        body: as received.
+        checked: whether fields are validated: then the body is read a first time for that, and errors are of that.
 
     Raises:
         ApiError: 400 for what is not a list of operations, 413 for too many of them.
     """
+    prefix = "error decoding patch: " if checked else ""
     try:
-        document = jsontext.decode(body)
+        document: Operations | None = jsontext.decode(body)
     except jsontext.JsonError as wrong:
-        raise bad_request(f"error decoding patch: {wrong}") from None
+        raise bad_request(f"{prefix}{wrong}") from None
     if document is None:
         return []
-    if not isinstance(document, list):
-        found = jsontext.type_name(document)
-        raise bad_request(f"error decoding patch: json: cannot unmarshal {found} into Go value of type jsonpatch.Patch")
-    for operation in document:
-        if not isinstance(operation, dict):
-            found = jsontext.type_name(operation)
-            raise bad_request(
-                f"error decoding patch: json: cannot unmarshal {found} into Go value of type jsonpatch.Operation"
-            )
+    why = _misfit(document, checked=checked)
+    if why:
+        raise bad_request(f"{prefix}json: cannot unmarshal {why}")
     if len(document) > MOST_OPERATIONS:
         raise request_entity_too_large(
             "Request entity too large: "
             f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(document)}"
         )
     return document
+
+
+def _misfit(document: object, *, checked: bool) -> str:
+    """What cannot be taken for what, in Go's words; empty for a list of operations."""
+    listed, one = _CHECKED_TYPES if checked else _LIBRARY_TYPES
+    if not isinstance(document, list):
+        return f"{jsontext.type_name(document)} into Go value of type {listed}"
+    for operation in document:
+        if not isinstance(operation, dict):
+            return f"{jsontext.type_name(operation)} into Go value of type {one}"
+        for member in ("op", "path", "from") if checked else ():
+            value = operation.get(member)
+            if value is not None and not isinstance(value, str):
+                return f"{jsontext.type_name(value)} into Go struct field jsonPatchOp.{member} of type string"
+    return ""
 
 
 def unknown_members(operations: Operations) -> list[str]:

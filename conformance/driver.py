@@ -121,6 +121,10 @@ class Driver(abc.ABC):
         """The end of what it wrote; may be empty."""
         return ""
 
+    def waited(self) -> float:
+        """Seconds for which it was ready to run and got no processor, since it was started; 0 if nobody knows."""
+        return 0.0
+
     async def pause(self) -> None:
         """Freezes the agent, not its containers."""
         raise _cannot("be paused")

@@ -24,6 +24,11 @@ END = "the end"
 AGENT = "agent"
 """Who sent an exchange, when it was a node agent under test."""
 
+SUITE = "suite"
+"""Who could do nothing for a while, when it was the suite itself."""
+
+_STANDSTILLS = {SUITE: "the suite itself stood still", AGENT: "the agent was short of processor time"}
+
 
 @attrs.frozen
 class ObjectEvent:
@@ -121,12 +126,12 @@ class Exchange:
 
 @attrs.frozen
 class Gap:
-    """A stretch in which a watch told nothing, or the suite itself stood still.
+    """A stretch in which a watch told nothing, or in which the suite or an agent could not do its part.
 
     Attributes:
         since: when it broke.
         until: when it was whole again.
-        kind: what was watched; empty for the suite itself.
+        kind: what was watched; `SUITE` or `AGENT` for who could do nothing.
         reason: why it broke.
         lossy: whether states in between may be missing; otherwise they only arrived late.
     """
@@ -145,7 +150,7 @@ class Gap:
     @property
     def text(self) -> str:
         """In words: who was silent for how long, and why."""
-        who = f"the watch on {self.kind} told nothing" if self.kind else "the suite itself stood still"
+        who = _STANDSTILLS.get(self.kind) or f"the watch on {self.kind} told nothing"
         return f"{who} for {self.seconds:.1f} s: {self.reason}"
 
 

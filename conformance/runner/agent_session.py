@@ -163,7 +163,7 @@ class AgentSession:
             for recorder in recorders:
                 await recorder.start()
             watching = [group.create_task(recorder.run()) for recorder in recorders]
-            watching.append(group.create_task(keep_time(log, self._clock)))
+            watching.append(group.create_task(keep_time(log, self._clock, rig.driver.waited)))
             stage = AgentStage(
                 naming=naming,
                 rig=rig,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.catalogue import Catalogue
+from conformance.record.history import AGENT
 from conformance.scenario import Case, Judge
 from conformance.verdict import (
     Finding,
@@ -54,8 +55,14 @@ def _blind(seen: Any) -> str:
     began = min((mark.at for mark in seen.history.marks), default=0.0)
     # A master's cases allow watches to run apart by that much; an agent's read one log only.
     late = getattr(seen.timing, "watch_lag", seen.timing.slack / 2)
-    gaps = [gap for gap in seen.history.gaps if gap.until >= began and (gap.lossy or gap.seconds > late)]
+    gaps = [gap for gap in seen.history.gaps if gap.lossy or gap.seconds > late]
+    gaps = [gap for gap in gaps if gap.until >= (_settled(seen, began) if gap.kind == AGENT else began)]
     return max(gaps, key=lambda gap: gap.seconds).text if gaps else ""
+
+
+def _settled(seen: Any, began: float) -> float:
+    """When an agent has started: all agents of a run do so together, and are short of processor time then."""
+    return began + float(seen.timing.registered().latest)
 
 
 def without_verdict(error: NotExercised | Unsupported | Skipped | SuiteError) -> Judgement:

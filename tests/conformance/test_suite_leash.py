@@ -77,6 +77,21 @@ async def test_a_frozen_agent_does_nothing_until_it_goes_on(tmp_path: Path) -> N
         await until(lambda: leash.log() != before)
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not say who waits")
+async def test_agents_that_share_a_processor_wait_for_it(tmp_path: Path) -> None:
+    spin = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile True: pass"
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    async with Leash(folders[0]) as one, Leash(folders[1]) as other:
+        assert one.waited() == 0
+        for leash in (one, other):
+            await leash.start([sys.executable, "-c", spin])
+        await until(lambda: one.waited() > 0.05 and other.waited() > 0.05)
+        await one.end(kill=True)
+        assert one.waited() == 0
+
+
 async def test_a_command_that_is_not_there_is_told(tmp_path: Path) -> None:
     async with Leash(tmp_path) as leash:
         with pytest.raises(StartError, match="no-such-agent"):

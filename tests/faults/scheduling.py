@@ -75,12 +75,13 @@ def _is_cordoned(node):
     return bool(node["spec"].get("unschedulable"))
 
 
-def _offers_nothing(node):
-    return node["status"].get("allocatable", {}).get(device("piece")) == "0"
+def _offers_less(node):
+    less = node["status"].get("allocatable", {}).get(device("piece")) != node["status"]["capacity"].get(device("piece"))
+    return less and "-waking-" in node["metadata"]["name"]
 
 
 def _is_relabelled(node):
-    return node["metadata"]["name"].endswith("waking-relabelled") and GATE not in node["metadata"]["labels"]
+    return node["metadata"]["name"].endswith("waking-relabelled") and node["metadata"]["labels"].get(GATE) != "open"
 
 
 def _is_closed(node):
@@ -207,7 +208,7 @@ FAULTS = [
     Fault("nodes never change", ("M-SCHED-17", "M-SCHED-18"), replaced(Cache, "set_node", _first_state_for_ever)),
     Fault("deleted nodes stay", ("M-SCHED-18",), replaced(EventHandlers, "on_node", _nodes_stay), 72),
     Fault("a cordon evicts", ("M-SCHED-18",), _evicting(_is_cordoned), 74),
-    Fault("less room evicts", ("M-SCHED-18",), _evicting(_offers_nothing), 74),
+    Fault("less room evicts", ("M-SCHED-18",), _evicting(_offers_less), 74),
     Fault("another label evicts", ("M-SCHED-18",), _evicting(_is_relabelled), 71),
     Fault("NoSchedule evicts", ("M-SCHED-18",), _evicting(_is_closed)),
     Fault("decisions do not count at once", ("M-SCHED-23",), replaced(Cache, "assume", _nothing), 67),

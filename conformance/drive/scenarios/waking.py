@@ -38,10 +38,10 @@ async def waking(stage: Stage) -> None:
 
     `lowered` offers less for a while, `withdrawn` nothing more of what it offered; `tainted` has a taint that nobody
     tolerates in the place of one that all tolerate, `cordoned` is, `relabelled` has a label with another value. On
-    `freed` a pod goes, for `newcomer` a pod waits before the node is there, `leaver` is deleted before a pod asks for
-    it.
+    `freed` a pod goes, `grown` offers more than before, for `newcomer` a pod waits before the node is there, `leaver`
+    is deleted before a pod asks for it.
     """
-    nodes = [*CLOSING, "freed", "leaver"]
+    nodes = [*CLOSING, "freed", "grown", "leaver"]
     await asyncio.gather(*(_register(stage, role) for role in nodes))
     await schedulable(stage, *nodes)
     one, two = devices("piece", 1), devices("piece", 2)
@@ -54,7 +54,8 @@ async def waking(stage: Stage) -> None:
         _close(stage, "tainted", lambda: _taint(stage), lambda: _untaint(stage)),
         _close(stage, "cordoned", lambda: _cordon(stage, True), lambda: _cordon(stage, None)),
         _close(stage, "relabelled", lambda: _label(stage, "shut"), lambda: _label(stage, "open")),
-        _free(stage),
+        _fill(stage, "freed", lambda: placing.removed(stage, "freed-resident")),
+        _fill(stage, "grown", lambda: _allocate(stage, "grown", two)),
         _come(stage),
         _leave(stage),
     )
@@ -85,15 +86,16 @@ async def _close(stage: Stage, node: str, close: Act, open_again: Act) -> None:
     await placing.placed(stage, f"{node}-late")
 
 
-async def _free(stage: Stage) -> None:
-    await placing.offer(stage, "freed-resident", "freed", devices("piece", 1))
-    await placing.placed(stage, "freed-resident")
-    await placing.offer(stage, "freed-late", "freed", devices("piece", 1))
-    await placing.answered(stage, "freed-late")
-    stage.mark("freed opens")
-    await placing.removed(stage, "freed-resident")
-    stage.mark("freed open")
-    await placing.placed(stage, "freed-late")
+async def _fill(stage: Stage, node: str, make_room: Act) -> None:
+    """The pod that waits asks for what another one has."""
+    await placing.offer(stage, f"{node}-resident", node, devices("piece", 1))
+    await placing.placed(stage, f"{node}-resident")
+    await placing.offer(stage, f"{node}-late", node, devices("piece", 1))
+    await placing.answered(stage, f"{node}-late")
+    stage.mark(f"{node} opens")
+    await make_room()
+    stage.mark(f"{node} open")
+    await placing.placed(stage, f"{node}-late")
 
 
 async def _come(stage: Stage) -> None:

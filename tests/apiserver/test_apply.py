@@ -96,7 +96,7 @@ async def test_a_client_may_say_who_owns_what_but_only_in_a_readable_way(server:
     moved = {"metadata": {"managedFields": [{**entry, "manager": "other", "operation": "Apply"}]}}
     _, kept = await send(server, "PATCH", f"{MAPS}/m", moved, MERGE)
     assert owners(kept) == [("other", "Apply", {"f:data": {".": {}, "f:k": {}}})]
-    for unread in ([], [{**entry, "operation": "Bad"}], [{"manager": "x"}]):
+    for unread in ([], [{**entry, "operation": "Bad"}], [{"manager": "x"}], [{**entry, "fieldsV1": {"f:a": 1}}]):
         _, same = await send(server, "PATCH", f"{MAPS}/m", {"metadata": {"managedFields": unread}}, MERGE)
         assert same == kept
 

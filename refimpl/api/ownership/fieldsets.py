@@ -19,6 +19,7 @@ FieldSet = frozenset[Path]
 NOTHING: FieldSet = frozenset()
 
 _ITSELF = "."
+_KINDS = frozenset({"f:", "k:", "v:", "i:"})
 
 
 def field(name: str) -> str:
@@ -51,6 +52,13 @@ def _without_lone_marks(node: Object) -> Object:
     if node.keys() == {_ITSELF}:
         return {}
     return {element: _without_lone_marks(below) for element, below in node.items()}
+
+
+def is_wire(tree: Any) -> bool:
+    """Whether a value has the form of a `fieldsV1`."""
+    return isinstance(tree, dict) and all(
+        (element == _ITSELF or element[:2] in _KINDS) and is_wire(below) for element, below in tree.items()
+    )
 
 
 def from_wire(tree: Object) -> FieldSet:

@@ -94,6 +94,7 @@ def are_readable(entries: list[Any]) -> bool:
         entry.get("operation") in {"Apply", "Update"}
         and entry.get("apiVersion")
         and entry.get("fieldsType") == "FieldsV1"
+        and fieldsets.is_wire(entry.get("fieldsV1") or {})
         for entry in entries
     )
 

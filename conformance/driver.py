@@ -301,10 +301,12 @@ class AgentTarget(Protocol):
     Attributes:
         name: for people.
         repeat: the pytest options that select it again.
+        virtual: whether their time only jumps, and all of it is in one process: then it may be any process.
     """
 
     name: str
     repeat: tuple[str, ...]
+    virtual: bool
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop a run against it lives on."""

@@ -52,10 +52,12 @@ class Target(Protocol):
     Attributes:
         name: for people, e.g. `reference`.
         repeat: the pytest options that select it again.
+        virtual: whether its time only jumps, and all of it is in one process: then it may be any process.
     """
 
     name: str
     repeat: tuple[str, ...]
+    virtual: bool
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop a run against it lives on: one whose time jumps, or a real one."""

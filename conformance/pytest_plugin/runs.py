@@ -1,4 +1,4 @@
-"""The runs of one pytest session: one a side, one after the other."""
+"""The runs of one pytest session: one a side, one after the other, or side by side where time only jumps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from conformance.catalogue import Catalogue
 from conformance.collect import Entry
 from conformance.given.terms import Terms
 from conformance.report.results import Outcome, Report, Result
+from conformance.runner import aside
+from conformance.runner.aside import Aside
 from conformance.runner.engine import AnyTarget, Engine
 
 
 class Runs:
     """Starts a side when its first case comes up, and ends it when the next side begins.
 
-    Two live targets on two event loops could not be kept beating side by side; one after the other they can.
+    Two live targets on two event loops could not be kept beating side by side; one after the other they can. Where
+    time only jumps, the sides to come are run meanwhile by a process of their own.
 
     Args:
         targets: by side.
@@ -38,7 +41,10 @@ class Runs:
         announce: Callable[[str], None] | None = None,
         history_out: Path | None = None,
     ) -> None:
-        self._engines = {side: Engine(side, target, book, terms) for side, target in targets.items()}
+        self._engines: dict[str, Engine | Aside] = {
+            side: Engine(side, target, book, terms) for side, target in targets.items()
+        }
+        self._virtual = all(target.virtual for target in targets.values())
         self._entries = entries
         self._every = entries if every is None else every
         self._book = book
@@ -54,7 +60,13 @@ class Runs:
         Raises:
             TargetError: it cannot be tested.
         """
-        self._switch(self._entries[0].case.scenario.side)
+        first = self._entries[0].case.scenario.side
+        if self._virtual and self._history_out is None and aside.possible():
+            for side, engine in self._engines.items():
+                if side != first and self._of(side) and isinstance(engine, Engine):
+                    self._engines[side] = beside = Aside(engine)
+                    beside.start(self._of(side))
+        self._switch(first)
 
     def plan(self) -> list[str]:
         """What would be done, on all sides; nothing is done.
@@ -64,9 +76,9 @@ class Runs:
         """
         lines: list[str] = []
         for side, engine in self._engines.items():
-            entries = [entry for entry in self._entries if entry.case.scenario.side == side]
+            entries = self._of(side)
             try:
-                lines += ["", *engine.plan(entries)] if entries else []
+                lines += ["", *engine.plan(entries)] if entries and isinstance(engine, Engine) else []
             finally:
                 engine.close()
         return lines
@@ -83,13 +95,22 @@ class Runs:
         return self._engines[side].result(entry)
 
     def finish(self) -> None:
+        """Ends the side that is running, and those that run beside it."""
+        try:
+            self._leave()
+        finally:
+            for engine in self._engines.values():
+                if isinstance(engine, Aside):
+                    engine.close()
+
+    def _leave(self) -> None:
         """Ends the side that is running."""
         side, self._current = self._current, ""
         if not side:
             return
         engine = self._engines[side]
         try:
-            if self._history_out and engine.started:
+            if self._history_out and engine.started and isinstance(engine, Engine):
                 path = self._history_out
                 engine.save_history(path.with_stem(f"{path.stem}-{side}") if self._ended else path)
         finally:
@@ -108,9 +129,14 @@ class Runs:
         cases = [(entry.nodeid, entry.case) for entry in self._every]
         return Outcome(reports, tuple(self._baseline.troubles(results, cases, self._book)) if reports else ())
 
+    def _of(self, side: str) -> list[Entry]:
+        return [entry for entry in self._entries if entry.case.scenario.side == side]
+
     def _switch(self, side: str) -> None:
-        self.finish()
-        self._current = side
-        self._engines[side].start([entry for entry in self._entries if entry.case.scenario.side == side])
+        self._leave()
+        self._current, engine = side, self._engines[side]
+        if isinstance(engine, Engine):
+            engine.start(self._of(side))
+        announcement = engine.announcement()
         if self._announce is not None:
-            self._announce(self._engines[side].announcement())
+            self._announce(announcement)

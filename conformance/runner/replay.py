@@ -33,6 +33,7 @@ class ReplayTarget:
         self.path = path
         self.name = f"history {path}"
         self.repeat: tuple[str, ...] = ("--replay", str(path))
+        self.virtual = False
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """Any loop: nothing waits."""

@@ -57,6 +57,7 @@ DELIBERATE = (
     "unknown patch type",
     "invalid patch format",
     "connection refused",
+    "Component not found: ",
 )
 """Texts of the answers 500 that the original gives, too."""
 

@@ -10,6 +10,7 @@ from conformance.drive.scenarios.transitions import transitions
 from conformance.judge import conditions, events, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen
+from conformance.judge.silence import Silence
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE, UNSCHEDULABLE
 from conformance.judge.windows import Start
 from conformance.record.history import Object, Story
@@ -70,18 +71,28 @@ def test_every_silence_is_noticed_and_every_return_believed(seen: Seen) -> Itera
             yield Violation(want=f"Ready=True after {start.name}", got=got, at=mark.at, about=story.name)
 
 
-@judges("M-NR-10", reads=cycles)
-def test_pods_lose_ready_in_every_silence(seen: Seen) -> Iterator[Violation]:
-    pod, node = seen.pod("survivor"), seen.node("cycler")
+def _noticed(seen: Seen) -> Iterator[tuple[Silence, Start]]:
+    """The silences one after the other, each with the moment at which the master noticed it.
+
+    Raises:
+        NotExercised: one was not noticed.
+    """
+    node = seen.node("cycler")
     for number, quiet in enumerate(silences.silences(seen, "cycler"), 1):
         turn = conditions.turned(node.since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
         if turn is None:
             raise NotExercised(f"silence {number} was not noticed", about=node.name)
-        since = turn.at - seen.timing.watch_lag
-        if conditions.status(pod.state_at(since), "Ready") != "True":
+        name = f"Ready=Unknown in silence {number} of {TIMES}"
+        yield quiet, windows.seen_at(turn.at, name, seen.timing.watch_lag)
+
+
+@judges("M-NR-10", reads=cycles)
+def test_pods_lose_ready_in_every_silence(seen: Seen) -> Iterator[Violation]:
+    pod, node = seen.pod("survivor"), seen.node("cycler")
+    for number, (quiet, start) in enumerate(_noticed(seen), 1):
+        if conditions.status(pod.state_at(start.sent), "Ready") != "True":
             raise NotExercised(f"the pod was not Ready before silence {number}", about=pod.name)
-        marked = conditions.turned(pod.since(since), "Ready", "False")
-        start = windows.seen_at(turn.at, f"Ready=Unknown in silence {number} of {TIMES}", seen.timing.watch_lag)
+        marked = conditions.turned(pod.since(start.sent), "Ready", "False")
         at = max(marked.at, start.sent) if marked else None
         limit, about = seen.timing.pods_marked_not_ready(), (pod.name, node.name)
         yield from windows.misses("the pod's Ready=False", at, start, limit, until=quiet.until, about=about)
@@ -90,11 +101,7 @@ def test_pods_lose_ready_in_every_silence(seen: Seen) -> Iterator[Violation]:
 @judges("M-NR-10", reads=cycles)
 def test_every_silence_is_announced(seen: Seen) -> Iterator[Violation]:
     node, said = seen.node("cycler"), list(events.repetitions(seen, "cycler", "NodeNotReady"))
-    for number, quiet in enumerate(silences.silences(seen, "cycler"), 1):
-        turn = conditions.turned(node.since(quiet.last.sent).until(quiet.until), "Ready", "Unknown")
-        if turn is None:
-            raise NotExercised(f"silence {number} was not noticed", about=node.name)
-        start = windows.seen_at(turn.at, f"Ready=Unknown in silence {number} of {TIMES}", seen.timing.watch_lag)
+    for quiet, start in _noticed(seen):
         at = next((at for at in said if start.sent <= at <= quiet.until), None)
         window, about = seen.timing.node_event(), node.name
         yield from windows.misses("an event NodeNotReady", at, start, window, until=quiet.until, about=about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import pairwise
 
 from conformance.drive.scenarios.zones import (
@@ -166,13 +167,7 @@ def _one_by_one(seen: Seen, zone: tuple[str, ...]) -> Iterator[Violation]:
 
 def _hasty(seen: Seen, zone: tuple[str, ...], rate: float) -> Iterator[tuple[float, float]]:
     """Taints that came too soon after the one before, by what was seen and by what the target says: when, how soon."""
-    put = []
-    for role in zone:
-        story = seen.node(role)
-        span = taints.first(story, UNREACHABLE, NO_EXECUTE)
-        if span is not None:
-            put.append((span.since, taints.added(story, UNREACHABLE, NO_EXECUTE)))
-    for (before, said_before), (after, said_after) in pairwise(sorted(put, key=lambda each: each[0])):
+    for (before, said_before), (after, said_after) in pairwise(_put(seen, zone)):
         stamped = (said_after - said_before).total_seconds() if said_before and said_after else 0
         if after - before < seen.timing.taints_apart(rate) and stamped < seen.timing.taint_stamps_apart(rate):
             yield after, after - before
@@ -180,8 +175,15 @@ def _hasty(seen: Seen, zone: tuple[str, ...], rate: float) -> Iterator[tuple[flo
 
 def _tainted(seen: Seen, zone: tuple[str, ...]) -> list[float]:
     """When nodes first got their NoExecute taint, in order."""
-    spans = (taints.first(seen.node(role), UNREACHABLE, NO_EXECUTE) for role in zone)
-    return sorted(span.since for span in spans if span is not None)
+    return [since for since, _ in _put(seen, zone)]
+
+
+def _put(seen: Seen, zone: tuple[str, ...]) -> list[tuple[float, datetime | None]]:
+    """When nodes first got their NoExecute taint, in order, and when the target says that it was added."""
+    stories = [seen.node(role) for role in zone]
+    spans = [(taints.first(story, UNREACHABLE, NO_EXECUTE), story) for story in stories]
+    put = [(span.since, taints.added(story, UNREACHABLE, NO_EXECUTE)) for span, story in spans if span is not None]
+    return sorted(put, key=lambda each: each[0])
 
 
 def _names(seen: Seen, zone: tuple[str, ...]) -> tuple[str, ...]:

@@ -41,9 +41,8 @@ class Runs:
         announce: Callable[[str], None] | None = None,
         history_out: Path | None = None,
     ) -> None:
-        self._engines: dict[str, Engine | Aside] = {
-            side: Engine(side, target, book, terms) for side, target in targets.items()
-        }
+        self._engines = {side: Engine(side, target, book, terms) for side, target in targets.items()}
+        self._beside: dict[str, Aside] = {}
         self._virtual = all(target.virtual for target in targets.values())
         self._entries = entries
         self._every = entries if every is None else every
@@ -63,9 +62,9 @@ class Runs:
         first = self._entries[0].case.scenario.side
         if self._virtual and self._history_out is None and aside.possible():
             for side, engine in self._engines.items():
-                if side != first and self._of(side) and isinstance(engine, Engine):
-                    self._engines[side] = beside = Aside(engine)
-                    beside.start(self._of(side))
+                if side != first and self._of(side):
+                    self._beside[side] = Aside(engine)
+                    self._beside[side].start(self._of(side))
         self._switch(first)
 
     def plan(self) -> list[str]:
@@ -78,7 +77,7 @@ class Runs:
         for side, engine in self._engines.items():
             entries = self._of(side)
             try:
-                lines += ["", *engine.plan(entries)] if entries and isinstance(engine, Engine) else []
+                lines += ["", *engine.plan(entries)] if entries else []
             finally:
                 engine.close()
         return lines
@@ -92,27 +91,26 @@ class Runs:
         side = entry.case.scenario.side
         if side != self._current:
             self._switch(side)
-        return self._engines[side].result(entry)
+        return self._run(side).result(entry)
 
     def finish(self) -> None:
         """Ends the side that is running, and those that run beside it."""
         try:
             self._leave()
         finally:
-            for engine in self._engines.values():
-                if isinstance(engine, Aside):
-                    engine.close()
+            for beside in self._beside.values():
+                beside.close()
 
     def _leave(self) -> None:
         """Ends the side that is running."""
         side, self._current = self._current, ""
         if not side:
             return
-        engine = self._engines[side]
+        engine = self._run(side)
         try:
-            if self._history_out and engine.started and isinstance(engine, Engine):
+            if self._history_out and engine.started:
                 path = self._history_out
-                engine.save_history(path.with_stem(f"{path.stem}-{side}") if self._ended else path)
+                self._engines[side].save_history(path.with_stem(f"{path.stem}-{side}") if self._ended else path)
         finally:
             if engine.started:
                 self._ended.append(side)
@@ -120,7 +118,7 @@ class Runs:
 
     def reports(self) -> list[Report]:
         """Of all sides that ran."""
-        return [self._engines[side].report() for side in self._ended]
+        return [self._run(side).report() for side in self._ended]
 
     def outcome(self) -> Outcome:
         """The session as far as it went."""
@@ -132,11 +130,15 @@ class Runs:
     def _of(self, side: str) -> list[Entry]:
         return [entry for entry in self._entries if entry.case.scenario.side == side]
 
+    def _run(self, side: str) -> Engine | Aside:
+        """The run of a side, wherever it is."""
+        return self._beside.get(side) or self._engines[side]
+
     def _switch(self, side: str) -> None:
         self._leave()
-        self._current, engine = side, self._engines[side]
-        if isinstance(engine, Engine):
-            engine.start(self._of(side))
-        announcement = engine.announcement()
+        self._current = side
+        if side not in self._beside:
+            self._engines[side].start(self._of(side))
+        announcement = self._run(side).announcement()
         if self._announce is not None:
             self._announce(announcement)

@@ -211,6 +211,11 @@ class History:
         return f"History({len(self.events)} events, {len(self.marks)} marks, until={self.until})"
 
     @cached_property
+    def began(self) -> float:
+        """The moment of the first mark: nothing was done before it."""
+        return min((mark.at for mark in self.marks), default=0.0)
+
+    @cached_property
     def _stories(self) -> Mapping[tuple[str, str], tuple[ObjectEvent, ...]]:
         found: dict[tuple[str, str], list[ObjectEvent]] = {}
         for event in self.events:

@@ -84,9 +84,8 @@ def _rows(history: History, about: tuple[str, ...]) -> Iterator[tuple[float, str
 
 def _gaps(history: History) -> Iterator[tuple[float, str]]:
     """Stretches of the scenario in which a watch told nothing, unless they were too short to matter to anybody."""
-    began = min((mark.at for mark in history.marks), default=-math.inf)
     for gap in history.gaps:
-        if gap.until >= began and gap.seconds >= _NOTEWORTHY:
+        if gap.until >= history.began and gap.seconds >= _NOTEWORTHY:
             yield gap.until, f"({gap.text})"
 
 

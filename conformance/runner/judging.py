@@ -52,7 +52,7 @@ def judge(function: Judge, case: Case, seen: Any, book: Catalogue) -> Judgement:
 
 def _blind(seen: Any) -> str:
     """Why what looks like a violation may be the suite's own blindness; empty when it saw everything in time."""
-    began = min((mark.at for mark in seen.history.marks), default=0.0)
+    began = seen.history.began
     # A master's cases allow watches to run apart by that much; an agent's read one log only.
     late = getattr(seen.timing, "watch_lag", seen.timing.slack / 2)
     gaps = [gap for gap in seen.history.gaps if gap.lossy or gap.seconds > late]

@@ -45,8 +45,7 @@ def note_created(call: Call, obj: Object) -> None:
     """A new object is its maker's, with the defaults."""
     if call.strategy.notes_owners:
         shares = managers.updated({}, _writing(call, manager_name(call), "Update"), _empty(_struct(call)), obj)
-        if shares:
-            obj["metadata"]["managedFields"] = managers.write(shares)
+        name_owners(obj["metadata"], managers.write(shares))
 
 
 def note_changed(call: Call, old: Object, new: Object) -> None:
@@ -57,13 +56,16 @@ def note_changed(call: Call, old: Object, new: Object) -> None:
         _note(new, entries, shares, managers.updated(shares, _writing(call, manager_name(call), "Update"), old, new))
 
 
-def _note(obj: Object, entries: list[Object], before: dict[Manager, Share], after: dict[Manager, Share]) -> None:
-    if before != after:
-        obj["metadata"]["managedFields"] = managers.write(after)
+def name_owners(metadata: Object, entries: list[Object] | None) -> None:
+    """Says in an object who owns its fields; nothing, where nobody does."""
+    if entries:
+        metadata["managedFields"] = entries
     else:
-        obj["metadata"]["managedFields"] = entries
-    if not obj["metadata"]["managedFields"]:
-        del obj["metadata"]["managedFields"]
+        metadata.pop("managedFields", None)
+
+
+def _note(obj: Object, entries: list[Object], before: dict[Manager, Share], after: dict[Manager, Share]) -> None:
+    name_owners(obj["metadata"], entries if before == after else managers.write(after))
 
 
 def apply(call: Call, live: Object | None, config: Object, *, manager: str, force: bool) -> Object:
@@ -77,7 +79,7 @@ def apply(call: Call, live: Object | None, config: Object, *, manager: str, forc
     struct = _struct(call)
     writing = _writing(call, manager, "Apply")
     entries = live["metadata"].get("managedFields") or [] if live is not None else []
-    shares = managers.read(entries)
+    known = shares = managers.read(entries)
     if live is not None and not shares:
         shares = managers.updated({}, _writing(call, managers.BEFORE_FIRST_APPLY, "Update"), _empty(struct), live)
     before = live or _empty(struct)
@@ -93,7 +95,7 @@ def apply(call: Call, live: Object | None, config: Object, *, manager: str, forc
     obj = {**obj, "metadata": {**obj["metadata"]}}
     if manager == lastapplied.MANAGER:
         lastapplied.renew(obj, config)
-    _note(obj, entries, managers.read(entries), after)
+    _note(obj, entries, known, after)
     return obj
 
 

@@ -75,9 +75,11 @@ def _patched(
     call: Call, options: WriteOptions, resource: Resource, struct: Struct, media_type: str, obj: Object
 ) -> Object:
     body = call.request.body
+    done: operations.Operations | None = None
     match media_type:
         case "application/json-patch+json":
-            patched = operations.apply(operations.read(body, checked=options.field_validation != "Ignore"), obj)
+            done = operations.read(body, checked=options.field_validation != "Ignore")
+            patched = operations.apply(done, obj)
             refuse = _refuser(failures.undecodable, patched)
         case "application/merge-patch+json":
             patched = merge.apply(merge.read(body), obj)
@@ -88,7 +90,7 @@ def _patched(
             refuse = _strategic_refuser(document)
     changed, kept = sharing.split(patched, obj)
     if options.field_validation != "Ignore":
-        _report(call, options, resource, changed, refuse)
+        _report(call, options, resource, changed, refuse, done)
     return _decoded(call, resource, struct, patched, refuse, changed, kept)
 
 
@@ -106,12 +108,18 @@ def _strategic_refuser(document: Object) -> Refuse:
     return refuse
 
 
-def _report(call: Call, options: WriteOptions, resource: Resource, patched: Object, refuse: Refuse) -> None:
+def _report(
+    call: Call,
+    options: WriteOptions,
+    resource: Resource,
+    patched: Object,
+    refuse: Refuse,
+    done: operations.Operations | None,
+) -> None:
     """Unknown fields of the patched object and repeated keys of the patch: refused or warned of."""
     errors = strict.duplicate_fields(call.request.body)
-    if decoding.media_type(call) == JSON_PATCH:
-        errors = [f"json patch {error}" for error in errors]
-        errors += operations.unknown_members(operations.read(call.request.body))
+    if done is not None:
+        errors = [f"json patch {error}" for error in errors] + operations.unknown_members(done)
     errors += strict.unknown_fields(resource.api_version, resource.kind, patched)
     if errors and options.field_validation == "Strict":
         raise refuse(f"strict decoding error: {', '.join(errors)}")
@@ -175,9 +183,7 @@ async def _apply(call: Call, options: WriteOptions) -> Answer:
         return _decoded(call, resource, struct, patched, refuse, *sharing.split(patched, obj))
 
     def note(_call: Call, _old: Object, new: Object) -> None:
-        new["metadata"].pop("managedFields", None)
-        if owners:
-            new["metadata"]["managedFields"] = list(owners)
+        fieldmanager.name_owners(new["metadata"], list(owners))
 
     return await update.change(call, merged, dry_run=options.dry_run, note=note)
 

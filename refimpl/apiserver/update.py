@@ -172,9 +172,8 @@ def keep_metadata(call: Call, old: Object, new: Object) -> None:
     if wanted and wanted != before["uid"] and call.request.method == "PUT":
         why = storage_precondition(call, wanted, before["uid"])
         raise conflict(call.target.resource, call.target.name, why)
-    owners = fieldmanager.owners(call, before.get("managedFields"), after.pop("managedFields", None))
-    if owners:
-        after["managedFields"] = owners
+    owners = fieldmanager.owners(call, before.get("managedFields"), after.get("managedFields"))
+    fieldmanager.name_owners(after, owners)
     after.pop("selfLink", None)
     for field in _SET_BY_SERVER:
         if field in before:

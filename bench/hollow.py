@@ -34,7 +34,7 @@ from fixtures.agents.nodefile import filled, words
 from fixtures.reference_live import processes
 from refimpl.api.errors import Object
 from refimpl.api.resources import LEASES, NODES
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.client import kubeconfig
 from refimpl.client.client import Client
 from refimpl.client.http import HttpTransport

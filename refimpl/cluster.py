@@ -20,8 +20,8 @@ from typing import Final, Self
 import attrs
 
 from refimpl.api.http import ADMIN, User
-from refimpl.apiserver.authentication import AUTHENTICATED
 from refimpl.apiserver.authorization.node import NODE_PREFIX, NODES_GROUP
+from refimpl.apiserver.identity.authentication import AUTHENTICATED
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
@@ -33,7 +33,7 @@ from refimpl.controllers.initializers import ControllerManagerConfig, selected_c
 from refimpl.controllers.permissions import CONTROLLER_MANAGER
 from refimpl.controllers.runner import ControllerManager
 from refimpl.kubelet import Kubelet, KubeletConfig
-from refimpl.kubelet.host import HostFacts, simulated_host
+from refimpl.kubelet.machine.host import HostFacts, simulated_host
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from refimpl.scheduler import Scheduler, SchedulerConfig
 from refimpl.storage.base import Store

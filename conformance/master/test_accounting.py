@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from conformance.drive.scenarios import accounting_sums as sums
-from conformance.drive.scenarios.accounting import accounting
+from conformance.drive.scenarios.master import accounting_sums as sums
+from conformance.drive.scenarios.master.accounting import accounting
 from conformance.judge import events, placing
 from conformance.judge.pods import terminating
 from conformance.judge.seen import Seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.blackout import FALLING, blackout
+from conformance.drive.scenarios.master.blackout import FALLING, blackout
 from conformance.judge import conditions, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.condition_taints import condition_taints
-from conformance.drive.scenarios.heartbeats import heartbeats
-from conformance.drive.scenarios.silence import silence
-from conformance.drive.scenarios.transitions import transitions
+from conformance.drive.scenarios.master.condition_taints import condition_taints
+from conformance.drive.scenarios.master.heartbeats import heartbeats
+from conformance.drive.scenarios.master.silence import silence
+from conformance.drive.scenarios.master.transitions import transitions
 from conformance.judge import conditions, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.conditions import Change, turned_to

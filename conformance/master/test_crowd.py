@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.crowd import EACH, NODES, PODS, crowd
+from conformance.drive.scenarios.master.crowd import EACH, NODES, PODS, crowd
 from conformance.judge import placing
 from conformance.judge.pods import bound_to
 from conformance.judge.seen import Seen

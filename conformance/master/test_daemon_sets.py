@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.daemons import HEALTHY, IN_THE_BEGINNING, IN_THE_END, daemons
+from conformance.drive.scenarios.master.daemons import HEALTHY, IN_THE_BEGINNING, IN_THE_END, daemons
 from conformance.judge import conditions, evictions, pods, taints, windows
 from conformance.judge import daemons as facts
 from conformance.judge import silence as silences

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.drive.scenarios import defaulting as table
-from conformance.drive.scenarios.defaulting import defaulting
+from conformance.drive.scenarios.master import defaulting as table
+from conformance.drive.scenarios.master.defaulting import defaulting
 from conformance.judge import answers
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_SCHEDULE, NOT_READY, UNREACHABLE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.eviction import GRACE, MATCHING, eviction_timers, user_taints
+from conformance.drive.scenarios.master.eviction import GRACE, MATCHING, eviction_timers, user_taints
 from conformance.judge import conditions, events, evictions, pods
 from conformance.judge.seen import Seen
 from conformance.judge.windows import Start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.eviction_everywhere import CROWD, STUCK, eviction_everywhere
+from conformance.drive.scenarios.master.eviction_everywhere import CROWD, STUCK, eviction_everywhere
 from conformance.judge import conditions, evictions
 from conformance.judge.seen import Seen
 from conformance.kinds import POD_DISRUPTION_BUDGET

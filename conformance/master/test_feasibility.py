@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from conformance.drive.scenarios import feasibility_table as table
-from conformance.drive.scenarios.feasibility import feasibility
-from conformance.drive.scenarios.feasibility_table import Tolerating
+from conformance.drive.scenarios.master import feasibility_table as table
+from conformance.drive.scenarios.master.feasibility import feasibility
+from conformance.drive.scenarios.master.feasibility_table import Tolerating
 from conformance.judge import placing, taints
 from conformance.judge.pods import terminating
 from conformance.judge.seen import Seen

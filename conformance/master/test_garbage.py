@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.garbage import ORPHANS, garbage
+from conformance.drive.scenarios.master.garbage import ORPHANS, garbage
 from conformance.judge import conditions, evictions, pods, windows, workloads
 from conformance.judge.seen import Seen
 from conformance.judge.windows import Start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.handing_over import handing_over
+from conformance.drive.scenarios.master.handing_over import handing_over
 from conformance.judge import answers, conditions, events, placing
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

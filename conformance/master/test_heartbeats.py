@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.heartbeats import heartbeats
+from conformance.drive.scenarios.master.heartbeats import heartbeats
 from conformance.judge import conditions, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.host_ports import host_ports, pairs
+from conformance.drive.scenarios.master.host_ports import host_ports, pairs
 from conformance.judge import placing
 from conformance.judge.pods import terminating
 from conformance.judge.seen import Seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.identity import WRONG_LABELS, identity
+from conformance.drive.scenarios.master.identity import WRONG_LABELS, identity
 from conformance.judge import identities
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

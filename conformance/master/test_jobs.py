@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.jobs import jobs
+from conformance.drive.scenarios.master.jobs import jobs
 from conformance.judge import pods, windows, workloads
 from conformance.judge.seen import Seen
 from conformance.record.history import Story

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.drive.scenarios.lease_rules import RENEWED, lease_rules
+from conformance.drive.scenarios.master.lease_rules import RENEWED, lease_rules
 from conformance.judge import answers
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.long_silence import LOST, long_silence
+from conformance.drive.scenarios.master.long_silence import LOST, long_silence
 from conformance.judge import conditions, evictions, pods, taints, windows
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.namespaces import namespaces
+from conformance.drive.scenarios.master.namespaces import namespaces
 from conformance.judge import answers, evictions, pods, windows
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

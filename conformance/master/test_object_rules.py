@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios import object_rules as rules
-from conformance.drive.scenarios.field_selectors import LASTS, STEPS, WATCHED, field_selectors
-from conformance.drive.scenarios.object_rules import object_rules
+from conformance.drive.scenarios.master import object_rules as rules
+from conformance.drive.scenarios.master.field_selectors import LASTS, STEPS, WATCHED, field_selectors
+from conformance.drive.scenarios.master.object_rules import object_rules
 from conformance.judge import answers, conditions
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.garbage import garbage
+from conformance.drive.scenarios.master.garbage import garbage
 from conformance.judge import conditions, evictions, pods, windows
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.clock import parse_time
-from conformance.drive.scenarios.services import REASON, services
+from conformance.drive.scenarios.master.services import REASON, services
 from conformance.judge import conditions, events, pods, windows
 from conformance.judge import silence as silences
 from conformance.judge.conditions import Change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.silence import short_toleration, silence
+from conformance.drive.scenarios.master.silence import short_toleration, silence
 from conformance.judge import conditions, pods
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.preemption import nominated, preemption
+from conformance.drive.scenarios.master.preemption import nominated, preemption
 from conformance.judge import conditions, placing
 from conformance.judge.pods import deletion, terminating
 from conformance.judge.seen import Seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.random_walk import random_walk
+from conformance.drive.scenarios.master.random_walk import random_walk
 from conformance.drive.walk import QUIET, REPLICAS, SEATS
 from conformance.judge import conditions, invariants, pods
 from conformance.judge.seen import Seen

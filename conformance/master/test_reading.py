@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from conformance.drive.scenarios.reading import COLORS, LASTS, LIMIT, SELECTED, reading
+from conformance.drive.scenarios.master.reading import COLORS, LASTS, LIMIT, SELECTED, reading
 from conformance.judge.seen import Seen
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Unsupported, Violation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from conformance.drive.scenarios.cycles import MARKED, TIMES, cycles, outage
-from conformance.drive.scenarios.silence import silence
-from conformance.drive.scenarios.transitions import transitions
+from conformance.drive.scenarios.master.cycles import MARKED, TIMES, cycles, outage
+from conformance.drive.scenarios.master.silence import silence
+from conformance.drive.scenarios.master.transitions import transitions
 from conformance.judge import conditions, events, pods, taints, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen

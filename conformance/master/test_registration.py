@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.clock import parse_time
-from conformance.drive.scenarios.heartbeats import FALLING_SILENT, NEVER_BEATING, heartbeats
-from conformance.drive.scenarios.registration import (
+from conformance.drive.scenarios.master.heartbeats import FALLING_SILENT, NEVER_BEATING, heartbeats
+from conformance.drive.scenarios.master.registration import (
     ARCH,
     LABELS,
     OS,

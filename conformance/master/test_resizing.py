@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.resizing import SINCE, WAITING, resizing
+from conformance.drive.scenarios.master.resizing import SINCE, WAITING, resizing
 from conformance.judge import placing, windows
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

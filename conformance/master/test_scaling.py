@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.scaling import BY_AGE, SIZES, STANDINGS, scaling, status
+from conformance.drive.scenarios.master.scaling import BY_AGE, SIZES, STANDINGS, scaling, status
 from conformance.judge import pods, windows
 from conformance.judge.seen import Seen
 from conformance.scenario import judges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from conformance.drive.scenarios.services import OTHERS, PORT, services
+from conformance.drive.scenarios.master.services import OTHERS, PORT, services
 from conformance.judge import conditions, pods, windows
 from conformance.judge import services as published
 from conformance.judge import silence as silences

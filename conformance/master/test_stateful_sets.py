@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.transfer import transfer
+from conformance.drive.scenarios.master.transfer import transfer
 from conformance.judge import pods, windows, workloads
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.clock import parse_time
-from conformance.drive.scenarios.condition_taints import FOREIGN, PREFERRED, UNCALLED_FOR, condition_taints
+from conformance.drive.scenarios.master.condition_taints import FOREIGN, PREFERRED, UNCALLED_FOR, condition_taints
 from conformance.judge import taints, windows
 from conformance.judge.conditions import turned_to
 from conformance.judge.seen import Seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.clock import parse_time
-from conformance.drive.scenarios.terminating import LONG, MIDDLE, OWN_GRACE, SHORT, terminating
+from conformance.drive.scenarios.master.terminating import LONG, MIDDLE, OWN_GRACE, SHORT, terminating
 from conformance.judge import pods, windows
 from conformance.judge.seen import Seen
 from conformance.record.history import Mark

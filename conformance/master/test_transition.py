@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.clock import parse_time
-from conformance.drive.scenarios.silence import EXTRA, silence
-from conformance.drive.scenarios.transitions import transitions
+from conformance.drive.scenarios.master.silence import EXTRA, silence
+from conformance.drive.scenarios.master.transitions import transitions
 from conformance.judge import conditions, events, windows
 from conformance.judge import silence as silences
 from conformance.judge.seen import Seen

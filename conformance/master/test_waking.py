@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.waking import CLOSING, waking
+from conformance.drive.scenarios.master.waking import CLOSING, waking
 from conformance.judge import placing, windows
 from conformance.judge.pods import terminating
 from conformance.judge.seen import Seen

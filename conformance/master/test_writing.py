@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.writing import ADDRESSES, CPU, OWN, RIVALS, STEP, TAINTS, UNKNOWN, writing
+from conformance.drive.scenarios.master.writing import ADDRESSES, CPU, OWN, RIVALS, STEP, TAINTS, UNKNOWN, writing
 from conformance.judge import answers, conditions
 from conformance.judge.seen import Seen
 from conformance.naming import DOMAIN

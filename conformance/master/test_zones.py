@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 
-from conformance.drive.scenarios.zones import (
+from conformance.drive.scenarios.master.zones import (
     EARLY,
     EXEMPT,
     HALF,

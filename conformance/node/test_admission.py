@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.agent_admission import (
+from conformance.drive.scenarios.node.admission import (
     BATCH,
     EXTENDED,
     FIELDS,
     WIDGET,
     agent_admission,
 )
-from conformance.drive.scenarios.agent_flags import CROWD, agent_flags
+from conformance.drive.scenarios.node.flags import CROWD, agent_flags
 from conformance.judge import agent_events, quantities
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen

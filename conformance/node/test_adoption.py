@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.drive.scenarios.agent_adoption import PAGES, RESOURCES, WEATHER, WIDGET, agent_adoption
+from conformance.drive.scenarios.node.adoption import PAGES, RESOURCES, WEATHER, WIDGET, agent_adoption
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.judge.conditions import condition

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from conformance.drive.scenarios.agent_bound_pods import agent_bound_pods
-from conformance.drive.scenarios.agent_flags import (
+from conformance.drive.scenarios.node.bound_pods import agent_bound_pods
+from conformance.drive.scenarios.node.flags import (
     KUBE,
     MEMORY_KEPT,
     PODS,
@@ -15,9 +15,9 @@ from conformance.drive.scenarios.agent_flags import (
     SYSTEM,
     agent_flags,
 )
-from conformance.drive.scenarios.agent_foreign_edits import CAPACITY, WIDGET, WIDGETS, agent_foreign_edits
-from conformance.drive.scenarios.agent_odd_flags import MAX_PODS, NO_EVICTION, PODS_PER_CORE, agent_odd_flags
-from conformance.drive.scenarios.agent_start import agent_start
+from conformance.drive.scenarios.node.foreign_edits import CAPACITY, WIDGET, WIDGETS, agent_foreign_edits
+from conformance.drive.scenarios.node.odd_flags import MAX_PODS, NO_EVICTION, PODS_PER_CORE, agent_odd_flags
+from conformance.drive.scenarios.node.start import agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.judge.quantities import amount, same

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from conformance.drive.scenarios.agent_foreign_edits import WEATHER, agent_foreign_edits
-from conformance.drive.scenarios.agent_start import agent_start
-from conformance.drive.scenarios.agent_unhealthy import agent_pressed
+from conformance.drive.scenarios.node.foreign_edits import WEATHER, agent_foreign_edits
+from conformance.drive.scenarios.node.start import agent_start
+from conformance.drive.scenarios.node.unhealthy import agent_pressed
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.judge.conditions import all_conditions, changes, condition

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from conformance.drive.scenarios.agent_containers import (
+from conformance.drive.scenarios.node.containers import (
     CODE,
     DEADLINE,
     PODS,

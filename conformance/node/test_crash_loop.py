@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from conformance.drive.scenarios.agent_crash_loop import CODE, agent_crash_loop, crashes
+from conformance.drive.scenarios.node.crash_loop import CODE, agent_crash_loop, crashes
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen
 from conformance.scenario import judges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.agent_deleted import MINE, agent_deleted, agent_unregistered
+from conformance.drive.scenarios.node.deleted import MINE, agent_deleted, agent_unregistered
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.judge.conditions import status

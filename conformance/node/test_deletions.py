@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.drive.scenarios.agent_deletions import (
+from conformance.drive.scenarios.node.deletions import (
     FORGOTTEN,
     GRACES,
     HOOK,

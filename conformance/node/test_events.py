@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from conformance.drive.scenarios.agent_containers import agent_containers
-from conformance.drive.scenarios.agent_evicting import ORDER, agent_evicting
-from conformance.drive.scenarios.agent_operations import OLD_BOOT, agent_operations, boot_id
-from conformance.drive.scenarios.agent_start import agent_start
-from conformance.drive.scenarios.agent_strange_master import LATE, agent_strange_master
+from conformance.drive.scenarios.node.containers import agent_containers
+from conformance.drive.scenarios.node.evicting import ORDER, agent_evicting
+from conformance.drive.scenarios.node.operations import OLD_BOOT, agent_operations, boot_id
+from conformance.drive.scenarios.node.start import agent_start
+from conformance.drive.scenarios.node.strange_master import LATE, agent_strange_master
 from conformance.judge import agent_events
 from conformance.judge import agent_pods as pods
 from conformance.judge import agent_requests as wire

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_evicting import HOGS, ORDER, SHORT_OF_DISK, SHORT_OF_MEMORY, agent_evicting
+from conformance.drive.scenarios.node.evicting import HOGS, ORDER, SHORT_OF_DISK, SHORT_OF_MEMORY, agent_evicting
 from conformance.judge import agent_pods as pods
 from conformance.judge import pod_lives
 from conformance.judge.agent import AgentSeen

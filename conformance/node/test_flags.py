@@ -7,8 +7,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from conformance.drive.scenarios import agent_odd_flags as parts
-from conformance.drive.scenarios.agent_odd_flags import (
+from conformance.drive.scenarios.node import odd_flags as parts
+from conformance.drive.scenarios.node.odd_flags import (
     DEVICE,
     HEALTHY,
     OFTEN,

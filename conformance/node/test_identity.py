@@ -6,9 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.agent_flags import PROVIDER, agent_flags
-from conformance.drive.scenarios.agent_foreign_edits import ADDRESSES, LABEL, agent_foreign_edits
-from conformance.drive.scenarios.agent_start import agent_start
+from conformance.drive.scenarios.node.flags import PROVIDER, agent_flags
+from conformance.drive.scenarios.node.foreign_edits import ADDRESSES, LABEL, agent_foreign_edits
+from conformance.drive.scenarios.node.start import agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.scenario import judges

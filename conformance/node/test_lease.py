@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_deleted import agent_deleted
-from conformance.drive.scenarios.agent_lease_trouble import NOTE, agent_lease_trouble
-from conformance.drive.scenarios.agent_refused import agent_refused
-from conformance.drive.scenarios.agent_start import agent_start
+from conformance.drive.scenarios.node.deleted import agent_deleted
+from conformance.drive.scenarios.node.lease_trouble import NOTE, agent_lease_trouble
+from conformance.drive.scenarios.node.refused import agent_refused
+from conformance.drive.scenarios.node.start import agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.scenario import judges

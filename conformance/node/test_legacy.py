@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_idle import agent_idle
-from conformance.drive.scenarios.agent_legacy import agent_foreign_node
+from conformance.drive.scenarios.node.idle import agent_idle
+from conformance.drive.scenarios.node.legacy import agent_foreign_node
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.scenario import judges

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.drive.scenarios.agent_master_lost import CODE, PODS, agent_master_lost
-from conformance.drive.scenarios.agent_silence import SILENCES, agent_silence
-from conformance.drive.scenarios.agent_watches import HEALED, KEPT, TROUBLES, agent_watches, gone, new
+from conformance.drive.scenarios.node.master_lost import CODE, PODS, agent_master_lost
+from conformance.drive.scenarios.node.silence import SILENCES, agent_silence
+from conformance.drive.scenarios.node.watches import HEALED, KEPT, TROUBLES, agent_watches, gone, new
 from conformance.judge import agent_pods as pods
 from conformance.judge import agent_requests as wire
 from conformance.judge import pod_lives

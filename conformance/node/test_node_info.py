@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.drive.scenarios.agent_start import agent_start
+from conformance.drive.scenarios.node.start import agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.scenario import judges

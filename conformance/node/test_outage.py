@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_lease_trouble import agent_lease_trouble
-from conformance.drive.scenarios.agent_outage import agent_outage
-from conformance.drive.scenarios.agent_paused import agent_paused
+from conformance.drive.scenarios.node.lease_trouble import agent_lease_trouble
+from conformance.drive.scenarios.node.outage import agent_outage
+from conformance.drive.scenarios.node.paused import agent_paused
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.judge.conditions import changes, status, turned

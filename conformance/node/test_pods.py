@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.drive.scenarios.agent_pods import (
+from conformance.drive.scenarios.node.pods import (
     BOUND,
     GATE,
     INIT_NAMES,

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from conformance.drive.scenarios.proxying import BACKENDS, CLIENTS, REFUSED, STAY, proxying
-from conformance.drive.scenarios.proxying_node import LOCAL, OTHERS, proxying_node
+from conformance.drive.scenarios.node.proxying import BACKENDS, CLIENTS, REFUSED, STAY, proxying
+from conformance.drive.scenarios.node.proxying_node import LOCAL, OTHERS, proxying_node
 from conformance.judge.agent import AgentSeen
 from conformance.record.history import Exchange
 from conformance.scenario import judges

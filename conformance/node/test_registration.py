@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_refused import agent_refused
-from conformance.drive.scenarios.agent_start import BYSTANDER, agent_start
+from conformance.drive.scenarios.node.refused import agent_refused
+from conformance.drive.scenarios.node.start import BYSTANDER, agent_start
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.scenario import judges

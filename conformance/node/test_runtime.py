@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.agent_unhealthy import (
+from conformance.drive.scenarios.node.unhealthy import (
     agent_runtime_absent,
     agent_without_network,
     agent_without_runtime,

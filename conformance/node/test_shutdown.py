@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.agent_shutdown import CRITICAL, PODS, TOTAL, agent_shutdown
+from conformance.drive.scenarios.node.shutdown import CRITICAL, PODS, TOTAL, agent_shutdown
 from conformance.judge import agent_pods as pods
 from conformance.judge import agent_requests as wire
 from conformance.judge import pod_lives

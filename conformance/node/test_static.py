@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.drive.scenarios.agent_static import agent_static, mirror_name
+from conformance.drive.scenarios.node.static import agent_static, mirror_name
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.record.history import Object, Story

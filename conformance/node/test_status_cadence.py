@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_foreign_edits import EDITS, agent_foreign_edits
-from conformance.drive.scenarios.agent_idle import agent_idle
-from conformance.drive.scenarios.agent_start import agent_start
-from conformance.drive.scenarios.agent_status_refused import agent_status_refused
+from conformance.drive.scenarios.node.foreign_edits import EDITS, agent_foreign_edits
+from conformance.drive.scenarios.node.idle import agent_idle
+from conformance.drive.scenarios.node.start import agent_start
+from conformance.drive.scenarios.node.status_refused import agent_status_refused
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen, sent_body
 from conformance.record.history import Exchange

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.drive.scenarios.agent_start import agent_start
-from conformance.drive.scenarios.agent_unhealthy import KINDS, TRANSITION, agent_pressed, agent_without_runtime
+from conformance.drive.scenarios.node.start import agent_start
+from conformance.drive.scenarios.node.unhealthy import KINDS, TRANSITION, agent_pressed, agent_without_runtime
 from conformance.judge import agent_requests as wire
 from conformance.judge.agent import AgentSeen
 from conformance.judge.conditions import changes, condition, status, turned

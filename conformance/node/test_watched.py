@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from conformance.drive.scenarios.agent_watched import agent_watched
+from conformance.drive.scenarios.node.watched import agent_watched
 from conformance.judge.agent import AgentSeen
 from conformance.judge.conditions import all_conditions
 from conformance.judge.quantities import amount

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import attrs
 
 from conformance.claims import NOT_LOOKED, Claim, Presence, Sign
-from conformance.drive.scenarios.canary import SOUGHT, sent_for
+from conformance.drive.scenarios.master.canary import SOUGHT, sent_for
 from conformance.features import FEATURES, Feature
 from conformance.given.declared import Declared
 from conformance.judge import canary

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import CONFIGMAPS, NAMESPACES, PRIORITYCLASSES, SERVICES, Resource
-from refimpl.apiserver import encoding
 from refimpl.apiserver.authorization import policy
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.content import encoding
+from refimpl.apiserver.objects.registry import Registry
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 TRUST = "extension-apiserver-authentication"

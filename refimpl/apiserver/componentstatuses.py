@@ -11,12 +11,12 @@ import attrs
 
 from refimpl.api.errors import Object, failure
 from refimpl.api.http import Response
-from refimpl.apiserver import rendering, selection, table
-from refimpl.apiserver.cache import Entry
-from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import printing
 from refimpl.apiserver.kinds.kind import Kind
+from refimpl.apiserver.objects.cache import Entry
 from refimpl.apiserver.strategy import Column
+from refimpl.apiserver.verbs import rendering, selection, table
+from refimpl.apiserver.verbs.call import Answer, Call
 from refimpl.clock import Clock
 
 _DEPRECATED = "v1 ComponentStatus is deprecated in v1.19+"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from refimpl.api.http import Request, Response
-from refimpl.apiserver import rendering
+from refimpl.apiserver.verbs import rendering
 
 _TEXT = (("content-type", "text/plain; charset=utf-8"), rendering.CACHE_CONTROL)
 _SINGLE = ("ping", "etcd")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from refimpl.api.http import Request, Response
-from refimpl.apiserver import rendering
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.objects.registry import Registry
+from refimpl.apiserver.verbs import rendering
 
 PATHS = ("/metrics",)
 

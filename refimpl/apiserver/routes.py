@@ -8,10 +8,11 @@ from types import MappingProxyType
 from refimpl.api.errors import failure, method_not_allowed
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import BINDINGS, COMPONENTSTATUSES, Resource
-from refimpl.apiserver import componentstatuses, create, delete, patch, read, rendering, update, watch
-from refimpl.apiserver.call import Answer, Call, reads_as_true
+from refimpl.apiserver import componentstatuses
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.subresources import binding, containers, eviction, reviews, scale, tokens
+from refimpl.apiserver.verbs import create, delete, patch, read, rendering, update, watch
+from refimpl.apiserver.verbs.call import Answer, Call, reads_as_true
 
 Handler = Callable[[Call], Awaitable[Response]]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from refimpl.apiserver.authentication import Authenticator
 from refimpl.apiserver.authorization import Authorizer
-from refimpl.apiserver.tokensigner import TokenSigner
+from refimpl.apiserver.identity.authentication import Authenticator
+from refimpl.apiserver.identity.tokensigner import TokenSigner
 
 
 @attrs.frozen

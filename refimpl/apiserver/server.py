@@ -9,34 +9,24 @@ import attrs
 from refimpl.api.errors import ApiError, request_entity_too_large
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import OLDER, TABLE, Resource
-from refimpl.apiserver import (
-    accounttokens,
-    authentication,
-    authorization,
-    bootstrap,
-    health,
-    impersonation,
-    kinds,
-    kubelets,
-    metrics,
-    negotiation,
-    openapi,
-    paths,
-    rendering,
-    routes,
-)
-from refimpl.apiserver.authentication import Credentials, Subject
+from refimpl.apiserver import authorization, bootstrap, health, kinds, metrics, paths, routes
 from refimpl.apiserver.authorization import modes
-from refimpl.apiserver.call import Call
-from refimpl.apiserver.discovery import Discovery
-from refimpl.apiserver.kubelets import Kubelets
-from refimpl.apiserver.openapi import OpenApi
+from refimpl.apiserver.content import negotiation
+from refimpl.apiserver.documents import openapi
+from refimpl.apiserver.documents.discovery import Discovery
+from refimpl.apiserver.documents.openapi import OpenApi
+from refimpl.apiserver.identity import accounttokens, authentication, impersonation
+from refimpl.apiserver.identity.authentication import Credentials, Subject
+from refimpl.apiserver.nodeproxy import kubelets
+from refimpl.apiserver.nodeproxy.kubelets import Kubelets
+from refimpl.apiserver.objects.registry import Registry
 from refimpl.apiserver.paths import Target
-from refimpl.apiserver.registry import Registry
 from refimpl.apiserver.security import ALLOW_ALL, Security
 from refimpl.apiserver.settings import DEFAULTS, Settings
 from refimpl.apiserver.strategy import Strategy
 from refimpl.apiserver.upkeep import Upkeep
+from refimpl.apiserver.verbs import rendering
+from refimpl.apiserver.verbs.call import Call
 from refimpl.clock import Clock
 from refimpl.storage.base import Store
 

@@ -6,8 +6,8 @@ Source: kube-apiserver 1.36, `--etcd-compaction-interval` and `--event-ttl`.
 from __future__ import annotations
 
 from refimpl.api.resources import EVENTS
-from refimpl.apiserver.cache import Key
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.objects.cache import Key
+from refimpl.apiserver.objects.registry import Registry
 from refimpl.clock import Clock
 from refimpl.storage.base import Mismatch
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import attrs
 
 from refimpl.api.http import User
-from refimpl.apiserver import pki
 from refimpl.apiserver.authorization.modes import MODES, NODE_AND_RBAC
+from refimpl.apiserver.identity import pki
 from refimpl.client import kubeconfig
 from refimpl.commands.service import Refused
 

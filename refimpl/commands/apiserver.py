@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refimpl.api.http import ADMIN, User
-from refimpl.apiserver import asgi, authentication, pki
 from refimpl.apiserver.admission.chain import PLUGINS
-from refimpl.apiserver.kubeletclient import KubeletClient
+from refimpl.apiserver.http import asgi
+from refimpl.apiserver.identity import authentication, pki
+from refimpl.apiserver.identity.tokensigner import TokenSigner
+from refimpl.apiserver.nodeproxy.kubeletclient import KubeletClient
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings
-from refimpl.apiserver.tokensigner import TokenSigner
 from refimpl.clock import Clock
 from refimpl.commands.access import Access
 from refimpl.commands.flags import add_flags, from_flags

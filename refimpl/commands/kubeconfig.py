@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refimpl.api.http import User
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.clock import Clock
 from refimpl.cluster import node_user
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import attrs
 
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.client import kubeconfig
 from refimpl.client.client import Client
 from refimpl.client.http import HttpTransport

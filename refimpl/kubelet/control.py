@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from refimpl.kubelet.capacity import Device
+from refimpl.kubelet.machine.stats import PodUsage, SettableStats, Signal
+from refimpl.kubelet.node.capacity import Device
+from refimpl.kubelet.node.selfcheck import SelfCheck
 from refimpl.kubelet.runtime.base import Container, RuntimeStatus
 from refimpl.kubelet.runtime.controlled import RuntimeLevers
-from refimpl.kubelet.selfcheck import SelfCheck
-from refimpl.kubelet.stats import PodUsage, SettableStats, Signal
 
 
 class NotControllable(Exception):

@@ -13,7 +13,7 @@ from refimpl.api import quantity, taints
 from refimpl.api.errors import Object
 from refimpl.kubelet import resources
 from refimpl.kubelet.era import Era
-from refimpl.kubelet.stats import Observation, PodUsage, Signal
+from refimpl.kubelet.machine.stats import Observation, PodUsage, Signal
 from refimpl.kubelet.thresholds import PRESSURES, RESOURCE_OF, Pressure, Threshold
 
 Observations = Mapping[Signal, Observation]

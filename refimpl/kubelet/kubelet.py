@@ -22,30 +22,31 @@ from refimpl.client.client import Client
 from refimpl.client.events import EventRecorder, reference_to
 from refimpl.client.informer import Informer
 from refimpl.clock import Clock
-from refimpl.kubelet import addresses, capacity, nodestatus, shutdown
-from refimpl.kubelet.addresses import NoAddress
-from refimpl.kubelet.capacity import Device
+from refimpl.kubelet import shutdown
 from refimpl.kubelet.config import ConfigError, KubeletConfig, validate
 from refimpl.kubelet.control import Control
-from refimpl.kubelet.heartbeat import StatusReporter
-from refimpl.kubelet.heartbeatclient import HeartbeatClient, Reconnect
-from refimpl.kubelet.host import HostFacts
-from refimpl.kubelet.lease import LeaseController
-from refimpl.kubelet.nodestatus import Identity, NodeEvent, SelfView
-from refimpl.kubelet.podmanager import PodManager
-from refimpl.kubelet.podworker import PodWorkers
+from refimpl.kubelet.http.server import KubeletServer
+from refimpl.kubelet.machine.host import HostFacts
+from refimpl.kubelet.machine.stats import SettableStats, StatsProvider
+from refimpl.kubelet.node import addresses, capacity, nodestatus
+from refimpl.kubelet.node.addresses import NoAddress
+from refimpl.kubelet.node.capacity import Device
+from refimpl.kubelet.node.heartbeat import StatusReporter
+from refimpl.kubelet.node.heartbeatclient import HeartbeatClient, Reconnect
+from refimpl.kubelet.node.lease import LeaseController
+from refimpl.kubelet.node.nodestatus import Identity, NodeEvent, SelfView
+from refimpl.kubelet.node.registration import Registrar
+from refimpl.kubelet.node.selfcheck import SelfCheck
+from refimpl.kubelet.pods.podmanager import PodManager
+from refimpl.kubelet.pods.podworker import PodWorkers
+from refimpl.kubelet.pods.staticpods import StaticPods
+from refimpl.kubelet.pods.statusmanager import SYNC_PERIOD, StatusManager
+from refimpl.kubelet.pods.workercontext import WorkerContext
 from refimpl.kubelet.pressure import PressureRelief
-from refimpl.kubelet.registration import Registrar
 from refimpl.kubelet.runtime.base import Runtime
 from refimpl.kubelet.runtime.controlled import ControlledRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
-from refimpl.kubelet.selfcheck import SelfCheck
-from refimpl.kubelet.server import KubeletServer
-from refimpl.kubelet.staticpods import StaticPods
-from refimpl.kubelet.stats import SettableStats, StatsProvider
-from refimpl.kubelet.statusmanager import SYNC_PERIOD, StatusManager
 from refimpl.kubelet.thresholds import thresholds
-from refimpl.kubelet.workercontext import WorkerContext
 
 log = logging.getLogger(__name__)
 

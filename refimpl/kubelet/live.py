@@ -17,18 +17,18 @@ import attrs
 
 from refimpl.client.client import Client
 from refimpl.clock import Clock
-from refimpl.kubelet.cgroups import Cgroup
 from refimpl.kubelet.config import KubeletConfig
-from refimpl.kubelet.host import local_host
+from refimpl.kubelet.http.serving import Endpoint, listen, serve
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.nodeevents import node_recorder
+from refimpl.kubelet.machine.cgroups import Cgroup
+from refimpl.kubelet.machine.host import local_host
+from refimpl.kubelet.machine.stats import LocalStats
+from refimpl.kubelet.node.nodeevents import node_recorder
 from refimpl.kubelet.runtime.base import Runtime, RuntimeUnavailable
 from refimpl.kubelet.runtime.controlled import ControlledRuntime
 from refimpl.kubelet.runtime.docker import DockerConfig, DockerRuntime
 from refimpl.kubelet.runtime.process import ProcessRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
-from refimpl.kubelet.serving import Endpoint, listen, serve
-from refimpl.kubelet.stats import LocalStats
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from refimpl.api.errors import Object
 from refimpl.clock import Clock
 from refimpl.kubelet import eviction, podspec
 from refimpl.kubelet.config import KubeletConfig
-from refimpl.kubelet.podmanager import PodManager
+from refimpl.kubelet.machine.stats import PodUsage, Signal
+from refimpl.kubelet.node.selfcheck import SelfCheck
+from refimpl.kubelet.pods.podmanager import PodManager
 from refimpl.kubelet.runtime.base import Runtime
-from refimpl.kubelet.selfcheck import SelfCheck
-from refimpl.kubelet.stats import PodUsage, Signal
 
 ON_DISK: Final[frozenset[Signal]] = frozenset(
     {"nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree"}

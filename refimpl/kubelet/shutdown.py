@@ -13,9 +13,9 @@ from typing import Final
 from refimpl.api.errors import Object
 from refimpl.clock import Clock
 from refimpl.kubelet import podspec, resources
-from refimpl.kubelet.admission import Rejection
 from refimpl.kubelet.era import Era
-from refimpl.kubelet.podmanager import PodManager
+from refimpl.kubelet.pods.admission import Rejection
+from refimpl.kubelet.pods.podmanager import PodManager
 
 _LOOK_AGAIN: Final = 1.0
 REJECTED: Final = Rejection("NodeShutdown", "Pod was rejected as the node is shutting down.")

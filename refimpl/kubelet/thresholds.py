@@ -11,8 +11,8 @@ import durationpy
 
 from refimpl.api import quantity
 from refimpl.kubelet.config import ConfigError, KubeletConfig, share
-from refimpl.kubelet.host import MIB
-from refimpl.kubelet.stats import SIGNALS, Signal
+from refimpl.kubelet.machine.host import MIB
+from refimpl.kubelet.machine.stats import SIGNALS, Signal
 
 Pressure = Literal["MemoryPressure", "DiskPressure", "PIDPressure", "OutOfDisk"]
 

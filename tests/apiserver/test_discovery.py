@@ -7,8 +7,9 @@ import pytest
 from refimpl.api.errors import ApiError
 from refimpl.api.http import Request
 from refimpl.api.resources import TABLE
-from refimpl.apiserver import discovery, health
-from refimpl.apiserver.discovery import AGGREGATED, Discovery
+from refimpl.apiserver import health
+from refimpl.apiserver.documents import discovery
+from refimpl.apiserver.documents.discovery import AGGREGATED, Discovery
 
 ALL_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 

@@ -17,8 +17,9 @@ import websockets
 
 from refimpl.api.http import ADMIN, User
 from refimpl.api.resources import NODES
-from refimpl.apiserver import asgi, authentication, pki
-from refimpl.apiserver.broadcast import Broadcaster
+from refimpl.apiserver.http import asgi
+from refimpl.apiserver.identity import authentication, pki
+from refimpl.apiserver.objects.broadcast import Broadcaster
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock

@@ -10,7 +10,7 @@ import pytest
 
 from bench.rawhttp import statuses
 from refimpl.api.http import ADMIN
-from refimpl.apiserver import asgi, http1, httptext
+from refimpl.apiserver.http import asgi, http1, httptext
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import CONFIGMAPS
-from refimpl.apiserver.cache import Change, Entry, ResourceCache, TooOld
+from refimpl.apiserver.objects.cache import Change, Entry, ResourceCache, TooOld
 from refimpl.apiserver.server import ApiServer
 from refimpl.client.client import Client
 from refimpl.client.transport import DirectTransport

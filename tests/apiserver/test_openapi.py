@@ -7,8 +7,8 @@ import pytest
 
 from refimpl.api.http import Request
 from refimpl.api.resources import NODES, TABLE
-from refimpl.apiserver import openapiv2
-from refimpl.apiserver.openapi import OpenApi
+from refimpl.apiserver.documents import openapiv2
+from refimpl.apiserver.documents.openapi import OpenApi
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 

@@ -7,7 +7,8 @@ import pytest
 from refimpl.api.errors import ApiError
 from refimpl.api.http import Request
 from refimpl.api.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS, TABLE
-from refimpl.apiserver import negotiation, paths, yamltext
+from refimpl.apiserver import paths
+from refimpl.apiserver.content import negotiation, yamltext
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.server import ApiServer
 

@@ -10,7 +10,7 @@ import yaml
 from cryptography import x509
 
 from refimpl.api.http import ADMIN, User
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.client import kubeconfig
 from refimpl.clock import Clock
 

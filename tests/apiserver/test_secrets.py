@@ -12,9 +12,9 @@ import pytest
 from refimpl.api import protobuf
 from refimpl.api.http import ADMIN, Request
 from refimpl.api.resources import EVENTS, SECRETS
-from refimpl.apiserver import authentication, pki
-from refimpl.apiserver.authentication import Credentials
 from refimpl.apiserver.authorization.modes import NODE_AND_RBAC
+from refimpl.apiserver.identity import authentication, pki
+from refimpl.apiserver.identity.authentication import Credentials
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.client import kubeconfig

@@ -10,8 +10,8 @@ import pytest
 
 from refimpl.api.http import ADMIN, Request, User
 from refimpl.api.resources import SELFSUBJECTACCESSREVIEWS, SELFSUBJECTREVIEWS, SUBJECTACCESSREVIEWS, TOKENREVIEWS
-from refimpl.apiserver import authentication
 from refimpl.apiserver.authorization import Attributes, Decision
+from refimpl.apiserver.identity import authentication
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from refimpl.api import schema, typed
 from refimpl.api.patch import merge
-from refimpl.apiserver import sharing
+from refimpl.apiserver.verbs import sharing
 
 NODE = schema.of_kind("v1", "Node")
 assert NODE is not None

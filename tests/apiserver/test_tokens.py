@@ -10,9 +10,9 @@ import pytest
 
 from refimpl.api.errors import Object
 from refimpl.api.http import Request
+from refimpl.apiserver.identity.tokensigner import ISSUER, TokenSigner
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
-from refimpl.apiserver.tokensigner import ISSUER, TokenSigner
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.api.http import Request
-from refimpl.apiserver import warningheaders
+from refimpl.apiserver.content import warningheaders
 from refimpl.apiserver.server import ApiServer
 
 

@@ -15,10 +15,10 @@ import pytest
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import CONFIGMAPS, EVENTS, EVENTS_V1, LEASES, NODES, PODS
-from refimpl.apiserver import broadcast
-from refimpl.apiserver.broadcast import Group
+from refimpl.apiserver.objects import broadcast
+from refimpl.apiserver.objects.broadcast import Group
 from refimpl.apiserver.server import ApiServer
-from refimpl.apiserver.watch import BOOKMARK_BEFORE_END, BOOKMARK_INTERVAL, MIN_TIMEOUT
+from refimpl.apiserver.verbs.watch import BOOKMARK_BEFORE_END, BOOKMARK_INTERVAL, MIN_TIMEOUT
 from refimpl.client.client import Client
 from refimpl.clock import Clock
 from refimpl.storage.memory import MemoryStore

@@ -12,9 +12,10 @@ import pytest
 
 from refimpl.api.errors import ApiError, Cause, Object
 from refimpl.api.resources import CONFIGMAPS, LEASES, NAMESPACES, NODES, PODS, REPLICATIONCONTROLLERS, Resource
-from refimpl.apiserver import admission, kinds, update
+from refimpl.apiserver import admission, kinds
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.strategy import Context, Strategy
+from refimpl.apiserver.verbs import update
 from refimpl.client.client import Client
 from refimpl.client.transport import DirectTransport
 from refimpl.clock import Clock

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.client import kubeconfig
 from refimpl.clock import Clock
 from refimpl.cluster import node_user

@@ -10,7 +10,7 @@ import attrs
 from conformance.client import ApiClient
 from conformance.clock import SuiteClock
 from conformance.collect import Entry, collect
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.silence import silence
 from conformance.drive.stage import Stage
 from conformance.judge.seen import Seen
 from conformance.kinds import LEASE, NAMESPACE, NODE, POD

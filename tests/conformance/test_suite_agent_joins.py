@@ -14,7 +14,7 @@ import yaml
 
 from conformance.collect import collect
 from conformance.drive.guest import GuestNode
-from conformance.drive.scenarios.transfer import transfer
+from conformance.drive.scenarios.master.transfer import transfer
 from conformance.drive.stage import Stage
 from conformance.driver import Guest
 from conformance.judge import conditions
@@ -242,7 +242,7 @@ def test_a_wrong_master_is_found_out_as_ever(fault: Fault):
 def test_options_that_do_not_go_together_are_told(pytester: pytest.Pytester, options: tuple[str, ...], line: str):
     pytester.makepyfile(
         test_cases="""
-        from conformance.drive.scenarios.transfer import transfer
+        from conformance.drive.scenarios.master.transfer import transfer
         from conformance.scenario import judges
 
         @judges("M-XF-01", reads=transfer)

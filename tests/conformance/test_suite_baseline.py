@@ -10,7 +10,7 @@ import pytest
 
 import fixtures.reference  # noqa: F401
 from conformance import catalogue
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.silence import silence
 from conformance.given.baseline import Baseline, BaselineError, Known, parse, read
 from conformance.report.results import Outcome, Report, Result
 from conformance.scenario import Case

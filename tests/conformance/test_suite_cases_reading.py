@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conformance import catalogue
-from conformance.drive.scenarios.reading import COLORS, LASTS
+from conformance.drive.scenarios.master.reading import COLORS, LASTS
 from conformance.judge.seen import Seen
 from conformance.master import test_reading as cases
 from conformance.runner import judging

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from conformance import catalogue
-from conformance.drive.scenarios.silence import EXTRA, silence
+from conformance.drive.scenarios.master.silence import EXTRA, silence
 from conformance.judge.seen import Seen
 from conformance.judge.taints import NO_EXECUTE, NO_SCHEDULE, UNREACHABLE
 from conformance.master import test_condition_taints, test_pods_of_silent_nodes, test_recovery, test_transition

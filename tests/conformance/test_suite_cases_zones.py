@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.drive.scenarios.zones import RATE
+from conformance.drive.scenarios.master.zones import RATE
 from conformance.judge.taints import NO_EXECUTE, UNREACHABLE
 from conformance.master.test_zones import test_a_zone_gets_its_taints_one_after_the_other as one_after_the_other
 from conformance.record.history import Object

@@ -5,7 +5,7 @@ import pytest
 from conformance import catalogue
 from conformance.catalogue import CatalogueError
 from conformance.collect import Entry, check, collect
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.silence import silence
 from conformance.scenario import Case
 
 ENTRY = """

@@ -7,8 +7,8 @@ import pytest
 from conformance import catalogue
 from conformance.claims import Claim, Presence, Sign
 from conformance.collect import collect
-from conformance.drive.scenarios.feasibility import feasibility
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.feasibility import feasibility
+from conformance.drive.scenarios.master.silence import silence
 from conformance.features import FEATURES, needed
 from conformance.given.declared import Declared
 from conformance.judge import canary, contradictions

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.client import ApiClient
 from conformance.clock import SuiteClock
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.silence import silence
 from conformance.kinds import NODE
 from conformance.runner import cleanup
 from conformance.runner.session import Session

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conformance import catalogue
-from conformance.drive.scenarios.accounting import accounting
+from conformance.drive.scenarios.master.accounting import accounting
 from conformance.judge import answers, placing
 from conformance.judge.seen import Seen
 from conformance.judge.sums import Ask, Sum, come_out

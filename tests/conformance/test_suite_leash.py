@@ -19,7 +19,7 @@ from conformance.driver import Disturbance
 from conformance.record.history import Exchange
 from fixtures.agents.leash import Leash, StartError
 from fixtures.agents.master import live_master
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.clock import Clock
 
 pytestmark = pytest.mark.live

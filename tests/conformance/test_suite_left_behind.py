@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.silence import silence
 from conformance.drive.stage import Stage
 from conformance.given.terms import Limits
 from conformance.kinds import LEASE, NODE

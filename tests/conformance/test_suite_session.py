@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from conformance.collect import Entry
-from conformance.drive.scenarios.silence import silence
+from conformance.drive.scenarios.master.silence import silence
 from conformance.drive.stage import Stage
 from conformance.judge.seen import Seen
 from conformance.kinds import NODE, Kind

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from conformance.collect import collect
-from conformance.drive.scenarios.random_walk import random_walk
+from conformance.drive.scenarios.master.random_walk import random_walk
 from conformance.drive.stage import Stage
 from conformance.drive.walk import QUIET, REPLICAS, SEATS, Step, Walk
 from conformance.judge import invariants

@@ -5,7 +5,7 @@ from __future__ import annotations
 from refimpl.api import meta
 from refimpl.api.errors import bad_request
 from refimpl.api.resources import LEASES, NODES, PODS
-from refimpl.apiserver import create as creating
+from refimpl.apiserver.verbs import create as creating
 from refimpl.controllers.garbage import verdict
 from refimpl.controllers.node_index import node_name_of
 from refimpl.controllers.pod_gc import controller, decisions

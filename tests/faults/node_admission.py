@@ -5,11 +5,12 @@ from __future__ import annotations
 import attrs
 
 from refimpl.api import taints
-from refimpl.kubelet import admission, eviction, podmanager, podphase, podstatus, predicates, preemption, resources
+from refimpl.kubelet import eviction, resources
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.podmanager import PodManager
-from refimpl.kubelet.podrecord import PodRecord
-from refimpl.kubelet.podworker import PodWorkers
+from refimpl.kubelet.pods import admission, podmanager, podphase, podstatus, predicates, preemption
+from refimpl.kubelet.pods.podmanager import PodManager
+from refimpl.kubelet.pods.podrecord import PodRecord
+from refimpl.kubelet.pods.podworker import PodWorkers
 from refimpl.kubelet.pressure import PressureRelief
 from tests.faults.harness import Fault, replaced, together
 

@@ -7,11 +7,11 @@ import asyncio
 from refimpl.api.errors import ApiError
 from refimpl.client.informer import Informer
 from refimpl.client.transport import Unreachable
-from refimpl.kubelet import heartbeat, lease, registration
-from refimpl.kubelet.heartbeat import StatusReporter
-from refimpl.kubelet.heartbeatclient import HeartbeatClient
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.lease import LeaseController
+from refimpl.kubelet.node import heartbeat, lease, registration
+from refimpl.kubelet.node.heartbeat import StatusReporter
+from refimpl.kubelet.node.heartbeatclient import HeartbeatClient
+from refimpl.kubelet.node.lease import LeaseController
 from tests.faults.harness import Fault, replaced
 
 _get_or_create = LeaseController._get_or_create

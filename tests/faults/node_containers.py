@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from refimpl.kubelet import crashloop, images, podactions, podconditions, podphase, podrecord, podspec, podstatus
-from refimpl.kubelet.podactions import PodActions
-from refimpl.kubelet.podstarter import Starter
-from refimpl.kubelet.podworker import PodWorkers
-from refimpl.kubelet.probes import Prober
+from refimpl.kubelet import podspec
+from refimpl.kubelet.pods import crashloop, podactions, podconditions, podphase, podrecord, podstatus
+from refimpl.kubelet.pods.podactions import PodActions
+from refimpl.kubelet.pods.podstarter import Starter
+from refimpl.kubelet.pods.podworker import PodWorkers
+from refimpl.kubelet.pods.probes import Prober
+from refimpl.kubelet.runtime import images
 from refimpl.kubelet.runtime.base import StartFailure
 from tests.faults.harness import Fault, replaced, together
 

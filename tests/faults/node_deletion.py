@@ -6,13 +6,14 @@ import attrs
 
 from refimpl.api.errors import ApiError
 from refimpl.api.resources import PODS
-from refimpl.kubelet import podmanager, podrecord, podspec, podstatus, shutdown, statusmanager
+from refimpl.kubelet import podspec, shutdown
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.podmanager import PodManager
-from refimpl.kubelet.podrecord import PodRecord
-from refimpl.kubelet.podworker import PodWorkers
-from refimpl.kubelet.statusmanager import StatusManager
-from refimpl.kubelet.termination import Stopper
+from refimpl.kubelet.pods import podmanager, podrecord, podstatus, statusmanager
+from refimpl.kubelet.pods.podmanager import PodManager
+from refimpl.kubelet.pods.podrecord import PodRecord
+from refimpl.kubelet.pods.podworker import PodWorkers
+from refimpl.kubelet.pods.statusmanager import StatusManager
+from refimpl.kubelet.pods.termination import Stopper
 from tests.faults.harness import Fault, replaced, together
 
 _deletion_grace = podspec.deletion_grace

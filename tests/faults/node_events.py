@@ -6,12 +6,13 @@ from refimpl.api.resources import EVENTS
 from refimpl.client import events
 from refimpl.client.events import EventRecorder
 from refimpl.client.informer import Informer
-from refimpl.kubelet import nodeevents, nodestatus, staticpods
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.podmanager import PodManager
-from refimpl.kubelet.podworker import PodWorkers
-from refimpl.kubelet.staticpods import StaticPods
-from refimpl.kubelet.statusmanager import StatusManager
+from refimpl.kubelet.node import nodeevents, nodestatus
+from refimpl.kubelet.pods import staticpods
+from refimpl.kubelet.pods.podmanager import PodManager
+from refimpl.kubelet.pods.podworker import PodWorkers
+from refimpl.kubelet.pods.staticpods import StaticPods
+from refimpl.kubelet.pods.statusmanager import StatusManager
 from tests.faults.harness import Fault, replaced
 
 _apply = Informer._apply

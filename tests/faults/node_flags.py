@@ -7,14 +7,15 @@ from decimal import Decimal
 import attrs
 
 from refimpl.api import quantity
-from refimpl.kubelet import addresses, capacity, configfile, heartbeat, nodestatus, registration
-from refimpl.kubelet.addresses import NoAddress
-from refimpl.kubelet.capacity import Device
+from refimpl.kubelet import configfile
 from refimpl.kubelet.config import ConfigError
 from refimpl.kubelet.control import Control
-from refimpl.kubelet.heartbeat import StatusReporter
-from refimpl.kubelet.registration import Registrar
-from refimpl.kubelet.selfcheck import SelfCheck
+from refimpl.kubelet.node import addresses, capacity, heartbeat, nodestatus, registration
+from refimpl.kubelet.node.addresses import NoAddress
+from refimpl.kubelet.node.capacity import Device
+from refimpl.kubelet.node.heartbeat import StatusReporter
+from refimpl.kubelet.node.registration import Registrar
+from refimpl.kubelet.node.selfcheck import SelfCheck
 from tests.faults.harness import Fault, replaced, together
 
 _allocatable = capacity.allocatable

@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 
 from refimpl.api.resources import NODES
-from refimpl.kubelet import conditions, eviction, nodestatus, selfcheck
-from refimpl.kubelet.lease import LeaseController
+from refimpl.kubelet import eviction
+from refimpl.kubelet.node import conditions, nodestatus, selfcheck
+from refimpl.kubelet.node.lease import LeaseController
 from tests.faults.harness import Fault, replaced
 
 _initial_taints = nodestatus.initial_taints

@@ -5,8 +5,8 @@ from __future__ import annotations
 from refimpl.api.errors import ApiError
 from refimpl.api.resources import LEASES
 from refimpl.clock import Clock
-from refimpl.kubelet import lease
-from refimpl.kubelet.lease import NAMESPACE, LeaseController
+from refimpl.kubelet.node import lease
+from refimpl.kubelet.node.lease import NAMESPACE, LeaseController
 from tests.faults.harness import Fault, replaced
 
 _new_lease = lease.new_lease

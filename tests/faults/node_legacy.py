@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refimpl.kubelet import heartbeat, nodestatus, registration
+from refimpl.kubelet.node import heartbeat, nodestatus, registration
 from tests.faults.harness import Fault, replaced
 
 ERA = (("era", 1.5),)

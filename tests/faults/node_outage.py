@@ -9,10 +9,10 @@ from refimpl.api.resources import PODS
 from refimpl.client.client import Client
 from refimpl.client.informer import Informer, key_of
 from refimpl.client.transport import Unreachable
-from refimpl.kubelet.heartbeatclient import HeartbeatClient
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.podworker import PodWorkers
-from refimpl.kubelet.statusmanager import StatusManager
+from refimpl.kubelet.node.heartbeatclient import HeartbeatClient
+from refimpl.kubelet.pods.podworker import PodWorkers
+from refimpl.kubelet.pods.statusmanager import StatusManager
 from tests.faults.harness import Fault, replaced, together
 
 _follow = Informer._follow

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from refimpl.api.resources import PODS
-from refimpl.kubelet import kubelet, podconditions, podmanager, podphase, podspec, podstatus, statusmanager
-from refimpl.kubelet.podmanager import PodManager
-from refimpl.kubelet.podrecord import PodRecord
-from refimpl.kubelet.statusmanager import StatusManager
+from refimpl.kubelet import kubelet, podspec
+from refimpl.kubelet.pods import podconditions, podmanager, podphase, podstatus, statusmanager
+from refimpl.kubelet.pods.podmanager import PodManager
+from refimpl.kubelet.pods.podrecord import PodRecord
+from refimpl.kubelet.pods.statusmanager import StatusManager
 from tests.faults.harness import Fault, replaced, together
 
 _container_status = podstatus.container_status

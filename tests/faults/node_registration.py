@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from refimpl.api.errors import ApiError
 from refimpl.api.resources import LEASES, NODES
-from refimpl.kubelet import nodestatus, registration
-from refimpl.kubelet.heartbeat import StatusReporter
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.registration import Registrar
+from refimpl.kubelet.node import nodestatus, registration
+from refimpl.kubelet.node.heartbeat import StatusReporter
+from refimpl.kubelet.node.registration import Registrar
 from tests.faults.harness import Fault, replaced
 
 _adopt = Registrar.adopt

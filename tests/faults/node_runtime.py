@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from refimpl.kubelet import conditions, podspec, selfcheck
+from refimpl.kubelet import podspec
 from refimpl.kubelet.kubelet import Kubelet
-from refimpl.kubelet.podworker import PodWorkers
+from refimpl.kubelet.node import conditions, selfcheck
+from refimpl.kubelet.node.selfcheck import SelfCheck
+from refimpl.kubelet.pods.podworker import PodWorkers
 from refimpl.kubelet.runtime.base import RuntimeUnavailable
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
-from refimpl.kubelet.selfcheck import SelfCheck
 from tests.faults.harness import Fault, replaced, together
 
 _check_runtime = SelfCheck.check_runtime

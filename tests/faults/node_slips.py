@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from refimpl.kubelet import (
-    addresses,
-    admission,
-    capacity,
-    conditions,
-    eviction,
-    lease,
-    nodestatus,
-    podconditions,
-    podspec,
-    podstatus,
-    predicates,
-    preemption,
-    probes,
-    registration,
-)
+from refimpl.kubelet import eviction, podspec
 from refimpl.kubelet import resources as asked
-from refimpl.kubelet.lease import LeaseController
-from refimpl.kubelet.termination import Stopper
+from refimpl.kubelet.node import addresses, capacity, conditions, lease, nodestatus, registration
+from refimpl.kubelet.node.lease import LeaseController
+from refimpl.kubelet.pods import admission, podconditions, podstatus, predicates, preemption, probes
+from refimpl.kubelet.pods.termination import Stopper
 from tests.faults.harness import Fault, replaced
 
 _active_deadline = podspec.active_deadline

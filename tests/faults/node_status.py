@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from refimpl.kubelet import addresses, capacity, conditions, nodestatus, registration, resources, strategic
+from refimpl.kubelet import resources, strategic
 from refimpl.kubelet.config import KubeletConfig
-from refimpl.kubelet.heartbeat import StatusReporter
+from refimpl.kubelet.node import addresses, capacity, conditions, nodestatus, registration
+from refimpl.kubelet.node.heartbeat import StatusReporter
 from tests.faults.harness import Fault, replaced
 
 _allocatable = capacity.allocatable

@@ -7,7 +7,7 @@ from functools import partial
 
 from refimpl.api import podresources, times
 from refimpl.api.patch import merge, strategic
-from refimpl.apiserver import bootstrap, selection, update, watch
+from refimpl.apiserver import bootstrap
 from refimpl.apiserver.admission import defaulttolerationseconds as default_tolerations
 from refimpl.apiserver.admission import nodetaint, priority
 from refimpl.apiserver.kinds import leases, quantities
@@ -18,6 +18,7 @@ from refimpl.apiserver.kinds.pods import defaults as pod_defaults
 from refimpl.apiserver.kinds.podspec import defaults as podspec_defaults
 from refimpl.apiserver.kinds.podspec import resources as podspec_resources
 from refimpl.apiserver.kinds.podspec import scheduling
+from refimpl.apiserver.verbs import selection, update, watch
 from tests.faults.harness import Fault, replaced
 
 _prepare_node = Nodes.prepare_for_create

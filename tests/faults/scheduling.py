@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 
-from conformance.drive.scenarios.waking import GATE
+from conformance.drive.scenarios.master.waking import GATE
 from conformance.drive.sums import device
 from refimpl.api.resources import NODES, PODS
 from refimpl.apiserver.kinds.pods import changes

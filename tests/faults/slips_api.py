@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from refimpl.apiserver import create, delete, selection, update, watch
 from refimpl.apiserver.admission import namespacelifecycle
 from refimpl.apiserver.kinds import leases
 from refimpl.apiserver.kinds.leases import Leases
@@ -10,6 +9,7 @@ from refimpl.apiserver.kinds.nodes import Nodes
 from refimpl.apiserver.kinds.nodes import defaults as node_defaults
 from refimpl.apiserver.kinds.nodes import validation as nodes
 from refimpl.apiserver.kinds.pods import Pods
+from refimpl.apiserver.verbs import create, delete, selection, update, watch
 from refimpl.controllers.namespace import content
 from refimpl.controllers.namespace import controller as namespaces
 from tests.faults.harness import Fault, replaced, slip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refimpl.apiserver import update
+from refimpl.apiserver.verbs import update
 from refimpl.controllers.daemonset import reconcile as daemons
 from refimpl.controllers.replication import ranking
 from refimpl.controllers.replication import status as replicas

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from refimpl.api import selectors
-from refimpl.apiserver import continuation, read, watch
-from refimpl.apiserver.cache import Change
+from refimpl.apiserver.objects.cache import Change
+from refimpl.apiserver.verbs import continuation, read, watch
 from tests.faults.harness import Fault, replaced, slip
 
 _BOOKMARK = "max(self._call.registry.revision, self._after)"

@@ -8,10 +8,10 @@ import attrs
 
 from refimpl.api.patch import strategic
 from refimpl.api.schema import Field
-from refimpl.apiserver import create, delete, update, writeoptions
 from refimpl.apiserver.kinds import metadata
 from refimpl.apiserver.kinds.pods import Pods
-from refimpl.apiserver.writeoptions import WriteOptions
+from refimpl.apiserver.verbs import create, delete, update, writeoptions
+from refimpl.apiserver.verbs.writeoptions import WriteOptions
 from refimpl.storage.memory import MemoryStore
 from tests.faults.harness import Fault, replaced, slip, together
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from refimpl.api import meta
 from refimpl.api.resources import PODS
-from refimpl.apiserver import create as creating
-from refimpl.apiserver import delete as deleting
 from refimpl.apiserver.kinds.pods import Pods
+from refimpl.apiserver.verbs import create as creating
+from refimpl.apiserver.verbs import delete as deleting
 from refimpl.clock import parse_time
 from refimpl.controllers.job import census
 from refimpl.controllers.node_lifecycle.monitor import NodeMonitor

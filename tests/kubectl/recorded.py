@@ -14,8 +14,8 @@ from pathlib import Path
 import attrs
 
 from refimpl.api.http import Request, User
-from refimpl.apiserver import asgi
-from refimpl.apiserver.authentication import AUTHENTICATED
+from refimpl.apiserver.http import asgi
+from refimpl.apiserver.identity.authentication import AUTHENTICATED
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock, format_time

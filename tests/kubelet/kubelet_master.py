@@ -18,7 +18,7 @@ from refimpl.client.client import Client
 from refimpl.client.transport import DirectTransport, Unreachable
 from refimpl.clock import Clock
 from refimpl.kubelet import Kubelet, KubeletConfig
-from refimpl.kubelet.host import HostFacts, simulated_host
+from refimpl.kubelet.machine.host import HostFacts, simulated_host
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 
 Fault = Callable[[Request], Awaitable[Response | None]]

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from refimpl.kubelet.cgroups import MOUNTS
+from refimpl.kubelet.machine.cgroups import MOUNTS
 
 UNIFIED = (MOUNTS / "cgroup.controllers").exists()
 NAME = f"node-contract-test-{os.getpid()}"

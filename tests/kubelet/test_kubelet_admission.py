@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.api.resources import NODES, PODS, PRIORITYCLASSES
-from refimpl.kubelet import admission, predicates, preemption, resources
+from refimpl.kubelet import resources
 from refimpl.kubelet.era import ERAS
-from refimpl.kubelet.host import MIB
-from refimpl.kubelet.podphase import phase
-from refimpl.kubelet.predicates import Shortage
+from refimpl.kubelet.machine.host import MIB
+from refimpl.kubelet.pods import admission, predicates, preemption
+from refimpl.kubelet.pods.podphase import phase
+from refimpl.kubelet.pods.predicates import Shortage
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from tests.kubelet.kubelet_master import Master, make_kubelet, running
 

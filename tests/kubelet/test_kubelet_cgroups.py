@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from refimpl.kubelet.cgroups import Cgroup
 from refimpl.kubelet.config import ConfigError
-from refimpl.kubelet.host import MIB, local_host
+from refimpl.kubelet.machine.cgroups import Cgroup
+from refimpl.kubelet.machine.host import MIB, local_host
+from refimpl.kubelet.machine.stats import LocalStats, Observation
 from refimpl.kubelet.runtime.usage import room_of, usage_of
-from refimpl.kubelet.stats import LocalStats, Observation
 
 V1_UNLIMITED = 9223372036854771712
 V1 = {

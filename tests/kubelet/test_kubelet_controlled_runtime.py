@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from refimpl.clock import Clock
+from refimpl.kubelet.machine.stats import PodUsage
 from refimpl.kubelet.runtime.base import RuntimeStatus, RuntimeUnavailable, StartFailure
 from refimpl.kubelet.runtime.controlled import ControlledRuntime
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
-from refimpl.kubelet.stats import PodUsage
 
 POD = {
     "metadata": {"uid": "u1", "namespace": "default", "name": "p1"},

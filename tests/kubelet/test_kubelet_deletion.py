@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from refimpl.api.resources import PODS
-from refimpl.kubelet.podrecord import StopOrder
-from refimpl.kubelet.podstatus import Ending
+from refimpl.kubelet.pods.podrecord import StopOrder
+from refimpl.kubelet.pods.podstatus import Ending
 from tests.kubelet.kubelet_master import Master, make_kubelet, running, script
 
 STUBBORN = "trap '' TERM; sleep 1000"

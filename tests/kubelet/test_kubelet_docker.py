@@ -10,9 +10,9 @@ import pytest
 from refimpl.api.resources import PODS
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock
+from refimpl.kubelet.node.selfcheck import RUNTIME_LIMIT, runtime_errors
 from refimpl.kubelet.runtime.base import LogOptions, RuntimeUnavailable, SessionOptions, StartFailure
 from refimpl.kubelet.runtime.docker import DockerRuntime
-from refimpl.kubelet.selfcheck import RUNTIME_LIMIT, runtime_errors
 from refimpl.storage.memory import MemoryStore
 from tests.kubelet.dockerd import IMAGE, Dockerd, dockerd_in, missing
 from tests.kubelet.kubelet_master import Master, make_kubelet, running, until

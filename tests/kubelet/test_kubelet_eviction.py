@@ -10,8 +10,8 @@ from refimpl.kubelet import eviction
 from refimpl.kubelet.config import ConfigError, KubeletConfig
 from refimpl.kubelet.era import ERAS
 from refimpl.kubelet.eviction import EvictionState
-from refimpl.kubelet.host import GIB, MIB
-from refimpl.kubelet.stats import Observation, PodUsage
+from refimpl.kubelet.machine.host import GIB, MIB
+from refimpl.kubelet.machine.stats import Observation, PodUsage
 from refimpl.kubelet.thresholds import Amount, Threshold, thresholds
 from tests.kubelet.kubelet_master import Master, make_kubelet, running
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from refimpl.api.http import Request, Response
 from refimpl.api.resources import LEASES, NODES
 from refimpl.clock import parse_time
-from refimpl.kubelet import heartbeat
 from refimpl.kubelet.era import ERAS
+from refimpl.kubelet.node import heartbeat
 from refimpl.kubelet.runtime.base import RuntimeUnavailable
 from refimpl.kubelet.runtime.simulated import SimulatedRuntime
 from tests.kubelet.kubelet_master import Master, make_kubelet, refusing, running, unreachable

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from refimpl.kubelet import images
+from refimpl.kubelet.runtime import images
 from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 

@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.api import quantity
-from refimpl.kubelet import addresses, capacity, conditions, crashloop, nodestatus, registration, strategic
-from refimpl.kubelet.capacity import Device
+from refimpl.kubelet import strategic
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.era import ERAS
-from refimpl.kubelet.host import GIB, MIB, SEED_HOST, local_host, simulated_host
-from refimpl.kubelet.nodestatus import Identity, Image, SelfView
-from refimpl.kubelet.stats import LocalStats
+from refimpl.kubelet.machine.host import GIB, MIB, SEED_HOST, local_host, simulated_host
+from refimpl.kubelet.machine.stats import LocalStats
+from refimpl.kubelet.node import addresses, capacity, conditions, nodestatus, registration
+from refimpl.kubelet.node.capacity import Device
+from refimpl.kubelet.node.nodestatus import Identity, Image, SelfView
+from refimpl.kubelet.pods import crashloop
 from refimpl.kubelet.thresholds import thresholds
 
 HOST = simulated_host("n1", address="10.0.0.1", cpus=4, memory=8 * GIB, ephemeral_storage=1000)

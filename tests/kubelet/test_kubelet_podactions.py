@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refimpl.kubelet import podactions, podstatus, resources
+from refimpl.kubelet import resources
 from refimpl.kubelet.era import ERAS
-from refimpl.kubelet.podactions import Probed
-from refimpl.kubelet.podstatus import Ending, Observed
+from refimpl.kubelet.pods import podactions, podstatus
+from refimpl.kubelet.pods.podactions import Probed
+from refimpl.kubelet.pods.podstatus import Ending, Observed
 from refimpl.kubelet.runtime.base import Container, Sandbox
 from refimpl.kubelet.runtime.script import Program, Step, program
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refimpl.kubelet import spdy
-from refimpl.kubelet.portforward import PortForward
-from refimpl.kubelet.streaming import Socket
+from refimpl.kubelet.http import spdy
+from refimpl.kubelet.http.portforward import PortForward
+from refimpl.kubelet.http.streaming import Socket
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 

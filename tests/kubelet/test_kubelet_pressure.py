@@ -14,8 +14,8 @@ from refimpl.api.resources import PRIORITYCLASSES
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import Clock
 from refimpl.kubelet import Kubelet, KubeletConfig, kubelet
-from refimpl.kubelet.host import MIB
 from refimpl.kubelet.live import kill_leftovers, live_kubelet
+from refimpl.kubelet.machine.host import MIB
 from refimpl.storage.memory import MemoryStore
 from tests.kubelet import limits
 from tests.kubelet.kubelet_master import Master, running

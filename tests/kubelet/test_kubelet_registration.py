@@ -7,7 +7,7 @@ import pytest
 from refimpl.api.errors import ApiError
 from refimpl.api.resources import NODES
 from refimpl.kubelet import ConfigError
-from refimpl.kubelet.host import SEED_HOST, simulated_host
+from refimpl.kubelet.machine.host import SEED_HOST, simulated_host
 from tests.kubelet.kubelet_master import Master, make_kubelet, refusing, running, unreachable
 
 

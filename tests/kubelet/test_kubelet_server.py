@@ -14,10 +14,10 @@ from refimpl.api.resources import PODS
 from refimpl.apiserver.server import ApiServer
 from refimpl.clock import VIRTUAL_EPOCH, Clock, format_time
 from refimpl.kubelet import KubeletConfig
-from refimpl.kubelet.certificates import serving_pair
+from refimpl.kubelet.http.certificates import serving_pair
+from refimpl.kubelet.http.server import KubeletServer
+from refimpl.kubelet.http.serving import Endpoint, listen, serve
 from refimpl.kubelet.live import kill_leftovers, live_kubelet, open_endpoint, run_live
-from refimpl.kubelet.server import KubeletServer
-from refimpl.kubelet.serving import Endpoint, listen, serve
 from refimpl.storage.memory import MemoryStore
 from tests.kubelet.kubelet_master import Master, make_kubelet, script, until
 

@@ -7,8 +7,9 @@ import pytest
 
 from refimpl.api.resources import EVENTS, PODS
 from refimpl.client.events import EventRecorder
-from refimpl.kubelet import admission, shutdown, staticpods
+from refimpl.kubelet import shutdown
 from refimpl.kubelet.era import ERAS
+from refimpl.kubelet.pods import admission, staticpods
 from tests.kubelet.kubelet_master import Master, make_kubelet, running
 
 

@@ -10,9 +10,9 @@ import attrs
 import pytest
 
 from refimpl.api.http import Request
+from refimpl.kubelet.http.streaming import Refusal, Socket, agreed, converse, ended, session_options
 from refimpl.kubelet.runtime.base import SessionOptions, StartFailure
 from refimpl.kubelet.runtime.processsession import open_session
-from refimpl.kubelet.streaming import Refusal, Socket, agreed, converse, ended, session_options
 from tests.kubelet.kubelet_master import make_kubelet, running
 
 V5 = {"sec-websocket-protocol": "v5.channel.k8s.io"}

@@ -16,7 +16,7 @@ from bench.apiserver.servers import Launched
 from fixtures.agents.command import Ports
 from fixtures.agents.leash import Leash
 from refimpl.api.http import User
-from refimpl.apiserver import pki
+from refimpl.apiserver.identity import pki
 from refimpl.client import kubeconfig
 from refimpl.client.client import Client
 from refimpl.client.http import HttpTransport

@@ -14,8 +14,8 @@ import attrs
 
 from refimpl.api.errors import Object
 from refimpl.api.http import Request, Response, User
-from refimpl.apiserver import authentication
 from refimpl.apiserver.authorization.modes import NODE_AND_RBAC
+from refimpl.apiserver.identity import authentication
 from refimpl.apiserver.security import Security
 from refimpl.apiserver.server import ApiServer
 from refimpl.apiserver.settings import Settings

@@ -8,7 +8,7 @@ from typing import Final
 from refimpl.apiserver.authorization.decisions import Authorizer, always_allow, always_deny, privileged
 from refimpl.apiserver.authorization.node import NodeAuthorizer
 from refimpl.apiserver.authorization.rbac import Rbac
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.objects.registry import Registry
 
 NODE_AND_RBAC: Final = ("Node", "RBAC")
 MODES: Final = ("AlwaysAllow", "AlwaysDeny", *NODE_AND_RBAC)

@@ -16,7 +16,7 @@ from refimpl.apiserver.authorization.attributes import Attributes
 from refimpl.apiserver.authorization.decisions import ALLOWED, Decision
 from refimpl.apiserver.authorization.nodegraph import NodeGraph
 from refimpl.apiserver.authorization.rules import Rule, compiled
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.objects.registry import Registry
 
 NODES_GROUP: Final = "system:nodes"
 NODE_PREFIX: Final = "system:node:"

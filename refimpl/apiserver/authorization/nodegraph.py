@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from refimpl.api.errors import Object
 from refimpl.api.resources import PERSISTENTVOLUMES, PODS, RESOURCESLICES, VOLUMEATTACHMENTS
-from refimpl.apiserver.broadcast import NODE_FIELD
-from refimpl.apiserver.cache import Change, Entry, Key
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.objects.broadcast import NODE_FIELD
+from refimpl.apiserver.objects.cache import Change, Entry, Key
+from refimpl.apiserver.objects.registry import Registry
 
 MIRROR: Final = "kubernetes.io/config.mirror"
 Reference = tuple[str, str]

@@ -20,8 +20,8 @@ from refimpl.api.resources import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDING
 from refimpl.apiserver.authorization.attributes import Attributes
 from refimpl.apiserver.authorization.decisions import Decision
 from refimpl.apiserver.authorization.rules import ALL, Rule, compiled
-from refimpl.apiserver.cache import Entry
-from refimpl.apiserver.registry import Registry
+from refimpl.apiserver.objects.cache import Entry
+from refimpl.apiserver.objects.registry import Registry
 
 _KINDS: Final = (CLUSTERROLES, CLUSTERROLEBINDINGS, ROLES, ROLEBINDINGS)
 _MISSING: Final = {

@@ -10,8 +10,8 @@ import attrs
 from refimpl.api import meta
 from refimpl.api.errors import ApiError, Object, bad_request, conflict, failure
 from refimpl.api.resources import BINDINGS, PODS, Resource
-from refimpl.apiserver import decoding, update, writeoptions
-from refimpl.apiserver.call import Answer, Call, done
+from refimpl.apiserver.verbs import decoding, update, writeoptions
+from refimpl.apiserver.verbs.call import Answer, Call, done
 
 _PODS_BINDING = Resource("", "v1", "Pod", "pods/binding")
 

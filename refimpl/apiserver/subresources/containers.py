@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from refimpl.api.errors import ApiError, Cause, Object, bad_request, invalid, method_not_allowed, not_found
 from refimpl.api.http import Response
 from refimpl.api.resources import NODES, PODS, Resource
-from refimpl.apiserver import kubelets, tunnels
-from refimpl.apiserver.call import Call
-from refimpl.apiserver.kubelets import Location
+from refimpl.apiserver.nodeproxy import kubelets, tunnels
+from refimpl.apiserver.nodeproxy.kubelets import Location
+from refimpl.apiserver.verbs.call import Call
 
 _LOG_OPTIONS = Resource("", "v1", "PodLogOptions", "podlogoptions")
 _LOG_PARAMETERS = (

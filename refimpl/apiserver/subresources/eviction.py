@@ -18,11 +18,12 @@ from refimpl.api.errors import (
     too_many_requests,
 )
 from refimpl.api.resources import PODDISRUPTIONBUDGETS, PODS, Resource
-from refimpl.apiserver import admission, decoding, delete, deleteoptions, update, writeoptions
-from refimpl.apiserver.call import Answer, Call, done
-from refimpl.apiserver.deleteoptions import DeleteOptions
+from refimpl.apiserver import admission
 from refimpl.apiserver.paths import Target
 from refimpl.apiserver.subresources.binding import set_condition
+from refimpl.apiserver.verbs import decoding, delete, deleteoptions, update, writeoptions
+from refimpl.apiserver.verbs.call import Answer, Call, done
+from refimpl.apiserver.verbs.deleteoptions import DeleteOptions
 
 EVICTIONS = Resource("policy", "v1", "Eviction", "evictions")
 MAX_DISRUPTED_PODS = 2000

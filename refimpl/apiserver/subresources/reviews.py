@@ -19,13 +19,15 @@ from refimpl.api.resources import (
     TOKENREVIEWS,
     Resource,
 )
-from refimpl.apiserver import authentication, authorization, decoding, writeoptions
-from refimpl.apiserver.authentication import Credentials
+from refimpl.apiserver import authorization
 from refimpl.apiserver.authorization import Attributes
 from refimpl.apiserver.authorization.node import NodeAuthorizer, identity
 from refimpl.apiserver.authorization.rbac import Rbac
-from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver.identity import authentication
+from refimpl.apiserver.identity.authentication import Credentials
 from refimpl.apiserver.kinds import causes
+from refimpl.apiserver.verbs import decoding, writeoptions
+from refimpl.apiserver.verbs.call import Answer, Call
 
 
 async def create(call: Call) -> Answer:

@@ -13,11 +13,11 @@ from refimpl.api import selectors
 from refimpl.api.errors import ApiError, Cause, Object, conflict, invalid, not_found
 from refimpl.api.http import Response
 from refimpl.api.resources import REPLICATIONCONTROLLERS, Resource
-from refimpl.apiserver import decoding, patch, rendering, update, writeoptions
-from refimpl.apiserver.call import Answer, Call
 from refimpl.apiserver.kinds import printing
 from refimpl.apiserver.kinds.kind import Kind
 from refimpl.apiserver.strategy import Column
+from refimpl.apiserver.verbs import decoding, patch, rendering, update, writeoptions
+from refimpl.apiserver.verbs.call import Answer, Call
 
 SCALES = Resource("autoscaling", "v1", "Scale", "scales")
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")

@@ -14,10 +14,11 @@ import attrs
 from refimpl.api import meta
 from refimpl.api.errors import Cause, Object, bad_request, conflict, invalid, not_found
 from refimpl.api.resources import NODES, PODS, SECRETS, Resource
-from refimpl.apiserver import admission, decoding, writeoptions
-from refimpl.apiserver.call import Answer, Call
+from refimpl.apiserver import admission
+from refimpl.apiserver.identity.tokensigner import ISSUER, TokenSigner
 from refimpl.apiserver.kinds import causes
-from refimpl.apiserver.tokensigner import ISSUER, TokenSigner
+from refimpl.apiserver.verbs import decoding, writeoptions
+from refimpl.apiserver.verbs.call import Answer, Call
 from refimpl.clock import format_time
 
 TOKENREQUESTS: Final = Resource("authentication.k8s.io", "v1", "TokenRequest", "tokenrequests")

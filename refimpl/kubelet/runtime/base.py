@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.kubelet.stats import PodUsage
+from refimpl.kubelet.machine.stats import PodUsage
 
 ContainerState = Literal["running", "exited"]
 Signal = Literal["TERM", "KILL"]

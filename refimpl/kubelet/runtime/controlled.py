@@ -12,6 +12,7 @@ from typing import Protocol
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.kubelet.machine.stats import PodUsage
 from refimpl.kubelet.runtime.base import (
     Changed,
     Container,
@@ -27,7 +28,6 @@ from refimpl.kubelet.runtime.base import (
     Signal,
     StartFailure,
 )
-from refimpl.kubelet.stats import PodUsage
 
 _DOWN = "local control has taken the container runtime down"
 

@@ -24,6 +24,7 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.clock import Clock
 from refimpl.kubelet import podspec
+from refimpl.kubelet.machine.stats import PodUsage
 from refimpl.kubelet.runtime import dockerspec, network, pauseimage
 from refimpl.kubelet.runtime.base import (
     Changed,
@@ -45,7 +46,6 @@ from refimpl.kubelet.runtime.dockersession import open_attach, open_exec
 from refimpl.kubelet.runtime.dockertable import DockerPod, DockerTable
 from refimpl.kubelet.runtime.engineapi import DEFAULT_ENDPOINT, Engine, EngineError, demultiplexed, filters
 from refimpl.kubelet.runtime.usage import usage_of
-from refimpl.kubelet.stats import PodUsage
 
 log = logging.getLogger(__name__)
 

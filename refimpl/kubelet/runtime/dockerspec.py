@@ -18,8 +18,8 @@ from refimpl.api import quantity
 from refimpl.api.errors import Object
 from refimpl.clock import parse_time
 from refimpl.kubelet import podspec
-from refimpl.kubelet.environment import expand
 from refimpl.kubelet.runtime.base import Container, Image, Sandbox
+from refimpl.kubelet.runtime.environment import expand
 
 POD_NAME: Final = "io.kubernetes.pod.name"
 POD_NAMESPACE: Final = "io.kubernetes.pod.namespace"

@@ -25,6 +25,7 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.clock import Clock
 from refimpl.kubelet import podspec
+from refimpl.kubelet.machine.stats import PodUsage
 from refimpl.kubelet.runtime import network
 from refimpl.kubelet.runtime.base import (
     Changed,
@@ -47,7 +48,6 @@ from refimpl.kubelet.runtime.processfiles import PodFiles, RunFiles, pods_on_dis
 from refimpl.kubelet.runtime.processsession import open_session
 from refimpl.kubelet.runtime.readsession import ReadSession
 from refimpl.kubelet.runtime.usage import usage_of
-from refimpl.kubelet.stats import PodUsage
 
 log = logging.getLogger(__name__)
 

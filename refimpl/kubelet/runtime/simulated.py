@@ -14,6 +14,7 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.clock import Clock, format_micro_time
 from refimpl.kubelet import podspec
+from refimpl.kubelet.machine.stats import PodUsage
 from refimpl.kubelet.runtime.base import (
     Changed,
     Container,
@@ -31,7 +32,6 @@ from refimpl.kubelet.runtime.base import (
 from refimpl.kubelet.runtime.readsession import ReadSession, whole
 from refimpl.kubelet.runtime.script import program
 from refimpl.kubelet.runtime.simcontainer import LogLine, SimulatedContainer
-from refimpl.kubelet.stats import PodUsage
 
 _RUNS_KEPT = 2
 

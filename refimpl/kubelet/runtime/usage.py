@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from refimpl.kubelet.stats import PodUsage
+from refimpl.kubelet.machine.stats import PodUsage
 
 if TYPE_CHECKING:
     import psutil

@@ -1,0 +1,1 @@
+"""Who is who: certificates, tokens, and requests in another's name."""

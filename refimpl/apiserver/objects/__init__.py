@@ -1,0 +1,1 @@
+"""Objects of all resources over one store, as they are now and as they changed."""

@@ -1,0 +1,1 @@
+"""The kubelet's own server: logs, streams into containers, health."""

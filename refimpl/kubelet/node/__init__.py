@@ -1,0 +1,1 @@
+"""The node's own object: registration, heartbeats, and what they say."""

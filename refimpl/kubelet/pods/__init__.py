@@ -1,0 +1,1 @@
+"""The node's pods: taken, started, watched, ended, and reported."""

@@ -10,7 +10,6 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +25,7 @@ from conformance.scenario import MASTER, NODE
 from conformance.verdict import Verdict
 from fixtures.reference import ReferenceTarget
 from fixtures.reference_agent import ReferenceAgentTarget
+from tests.faults import master, node
 
 SEED = 1
 _CAUGHT = (Verdict.FAIL, Verdict.WARNING)
@@ -95,10 +95,12 @@ def together(*patches: Callable[[], AbstractContextManager[Any]]) -> Callable[[]
 
 @cache
 def subjects() -> tuple[ModuleType, ...]:
-    """The modules of this package that hold faults."""
-    names = sorted(info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    modules = [importlib.import_module(f"{__package__}.{name}") for name in names if not name.startswith("test_")]
-    return tuple(module for module in modules if hasattr(module, "FAULTS"))
+    """The modules that hold faults: those of masters, then those of nodes."""
+    return tuple(
+        importlib.import_module(f"{side.__name__}.{name}")
+        for side in (master, node)
+        for name in sorted(info.name for info in pkgutil.iter_modules(side.__path__))
+    )
 
 
 def all_faults() -> list[Fault]:

@@ -16,7 +16,7 @@ def test_fault_is_caught(fault: Fault) -> None:
     assert survived(fault) == []
 
 
-@pytest.mark.parametrize("subject", subjects(), ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("subject", subjects(), ids=lambda module: module.__name__.removeprefix("tests.faults."))
 def test_nothing_is_caught_without_a_fault(subject: ModuleType) -> None:
     results: list[Result] = []
     for settings in dict.fromkeys(fault.settings for fault in subject.FAULTS):

@@ -11,7 +11,7 @@ import fixtures.reference  # noqa: F401
 from conformance.given import declared
 from conformance.given.baseline import Known
 from conformance.given.declared import Declared, TargetFileError
-from tests.conformance.test_suite_plugin import CASES, OPTIONS
+from tests.conformance.test_plugin import CASES, OPTIONS
 
 WHOLE = """
 name = "ours"

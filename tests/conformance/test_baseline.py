@@ -15,7 +15,7 @@ from conformance.given.baseline import Baseline, BaselineError, Known, parse, re
 from conformance.report.results import Outcome, Report, Result
 from conformance.scenario import Case
 from conformance.verdict import Finding, Judgement, Verdict
-from tests.conformance.test_suite_plugin import CASES, OPTIONS
+from tests.conformance.test_plugin import CASES, OPTIONS
 
 TODAY = date(2026, 7, 1)
 CASE = Case(("M-NR-01",), silence)

@@ -14,7 +14,7 @@ from conformance.report.results import Outcome, Report, Result
 from conformance.report.summary import summary
 from conformance.scenario import Waits
 from conformance.verdict import Finding, Judgement, Verdict
-from tests.conformance.test_suite_plugin import CASES, OPTIONS
+from tests.conformance.test_plugin import CASES, OPTIONS
 
 
 @pytest.fixture

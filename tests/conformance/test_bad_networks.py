@@ -13,7 +13,7 @@ from fixtures.inprocess import InProcessWire
 from fixtures.reference import ReferenceTarget
 from tests.conformance.faulty import Faulty, Weather, every_kind
 from tests.conformance.runs import SLICE
-from tests.conformance.test_suite_wrong_masters import ENTRIES
+from tests.conformance.test_wrong_masters import ENTRIES
 
 KINDS = dict(every_kind())
 

@@ -32,9 +32,9 @@ from fixtures.joined import GivenAccess
 from fixtures.reference import ReferenceTarget
 from fixtures.reference_agent import ReferenceAgentDriver, ReferenceAgentTarget
 from tests.conformance.runs import EMPTY, entry, inventory, play, verdicts
-from tests.conformance.test_suite_plugin import OPTIONS
+from tests.conformance.test_plugin import OPTIONS
 from tests.faults.harness import Fault
-from tests.faults.transfer import FAULTS
+from tests.faults.master.transfer import FAULTS
 
 CASES = [found for found in collect() if found.case.scenario is transfer]
 ENDED = "test_a_pod_that_has_ended_is_replaced"

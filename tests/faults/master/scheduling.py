@@ -18,9 +18,9 @@ from refimpl.scheduler.eventhandlers import EventHandlers
 from refimpl.scheduler.eviction import Evictor
 from refimpl.scheduler.hostports import ANY_ADDRESS
 from refimpl.scheduler.schedulingqueue import SchedulingQueue
-from tests.faults import accounting
-from tests.faults.accounting import strictly_less as _strictly_less
 from tests.faults.harness import Fault, replaced
+from tests.faults.master import accounting
+from tests.faults.master.accounting import strictly_less as _strictly_less
 
 _new_status = pod_defaults.new_status
 _with_allowed = changes.with_allowed_changes

@@ -1,0 +1,1 @@
+"""Masters that are wrong on purpose, one way each."""

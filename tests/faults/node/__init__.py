@@ -1,0 +1,1 @@
+"""Node agents that are wrong on purpose, one way each."""

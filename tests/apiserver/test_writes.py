@@ -124,6 +124,15 @@ async def test_generated_names_give_way(client: Client, clock: Clock):
     assert made == ["m-aaaaa", "m-bbbbb"]
 
 
+async def test_a_prefix_for_generated_names_does_not_stand_in_for_a_name_that_is_taken(client: Client):
+    body = {"metadata": {"name": "m-0", "generateName": "m-", "namespace": "default"}}
+    await client.create(CONFIGMAPS, body)
+    with pytest.raises(ApiError) as caught:
+        await client.create(CONFIGMAPS, body)
+    assert caught.value.code == 409
+    assert [each["metadata"]["name"] for each in (await client.list(CONFIGMAPS))["items"]] == ["m-0"]
+
+
 async def test_whether_anything_changed_is_one_decision(client: Client):
     made = await client.create(CONFIGMAPS, {"metadata": {"name": "a", "namespace": "default"}})
     with patch.object(update, "is_unchanged", lambda old, new: False):

@@ -34,7 +34,8 @@ async def store_new(call: Call, obj: Object, *, dry_run: bool, applied: bool = F
     check_namespace(call, metadata)
     if metadata.get("resourceVersion", "").strip("0").isdigit():
         raise failure(500, "", "resourceVersion should not be set on objects to be created")
-    for attempt in range(_ATTEMPTS):
+    attempts = _ATTEMPTS if metadata.get("generateName") and not metadata.get("name") else 1
+    for left in reversed(range(attempts)):
         complete_metadata(call, metadata)
         ctx = call.context("CREATE", name=metadata.get("name", ""), dry_run=dry_run)
         call.strategy.default(obj)
@@ -50,7 +51,7 @@ async def store_new(call: Call, obj: Object, *, dry_run: bool, applied: bool = F
         try:
             entry = await call.registry.write(ctx.resource, obj, 0)
         except Mismatch:
-            if not metadata.get("generateName") or attempt == _ATTEMPTS - 1:
+            if not left:
                 raise taken(ctx, metadata["name"]) from None
             metadata["name"] = ""
             continue

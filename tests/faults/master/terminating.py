@@ -11,7 +11,7 @@ from refimpl.clock import parse_time
 from refimpl.controllers.job import census
 from refimpl.controllers.node_lifecycle.monitor import NodeMonitor
 from refimpl.controllers.pod_gc.controller import PodGCController
-from tests.faults.harness import Fault, replaced
+from tests.faults.harness import Fault, replaced, slip
 
 _grace_period = Pods.grace_period
 _mark_gracefully = deleting.mark_gracefully
@@ -161,6 +161,11 @@ FAULTS = (
         "the name of a terminating pod is free",
         ("M-TERM-06",),
         replaced(creating, "store_new", _in_the_place_of_the_old_one),
+    ),
+    Fault(
+        "who has a prefix for names gets another name",
+        ("M-TERM-06",),
+        slip(creating, "store_new", ' and not metadata.get("name")', ""),
     ),
     Fault("a name has one uid", ("M-TERM-06",), replaced(creating, "complete_metadata", _one_uid_a_name)),
     Fault("jobs wait for the end of every pod", ("M-XF-07",), _waiting(policy=True)),

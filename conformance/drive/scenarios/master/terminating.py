@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from conformance.client import MERGE, Answer
@@ -76,6 +77,8 @@ async def _delete_again_and_again(stage: Stage) -> None:
     await _delete(stage, "graced", "graced taken for another plainly", preconditions=stranger)
     old = {"resourceVersion": "1"}
     await _delete(stage, "graced", "graced taken for an old state", gracePeriodSeconds=0, preconditions=old)
+    path = POD.path(stage.naming.namespace, stage.naming.name("graced"))
+    _note(stage, "graced read", await stage.client.ask("GET", path))
     await _delete(stage, "graced", "graced deleted with less", gracePeriodSeconds=SHORT)
 
 
@@ -96,22 +99,23 @@ async def _undo(stage: Stage, role: str) -> None:
 
 
 async def _name_again(stage: Stage) -> None:
-    """The name of a terminating pod is wanted again: while it is there, and when it is gone."""
+    """The name of a terminating pod is wanted again, as a StatefulSet would: while it is there, and when it is gone."""
     await _delete(stage, "named", "named deleted", gracePeriodSeconds=LONG)
     known = stage.current(POD, "named") or {"metadata": {}, "spec": {}}
-    body = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": stage.naming.name("named"), "labels": stage.naming.labels("named")},
-        "spec": {name: known["spec"].get(name) for name in ("containers", "nodeSelector", "tolerations")},
-    }
-    path = POD.path(stage.naming.namespace)
-    _note(stage, "named made too early", await stage.client.ask("POST", path, body=body))
+    name = stage.naming.name("named")
+    metadata = {"name": name, "generateName": f"{name}-", "labels": stage.naming.labels("named")}
+    spec = {field: known["spec"].get(field) for field in ("containers", "nodeSelector", "tolerations")}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    await _make(stage, "named made too early", body)
     await _delete(stage, "named", "named forced", gracePeriodSeconds=0)
-    answer = await stage.client.ask("POST", path, body=body)
+    await _make(stage, "named made again", body)
+
+
+async def _make(stage: Stage, point: str, body: Mapping[str, Any]) -> None:
+    answer = await stage.client.ask("POST", POD.path(stage.naming.namespace), body=body)
     if answer.status == 201:
         stage.adopt(POD, answer.body)
-    _note(stage, "named made again", answer)
+    _note(stage, point, answer)
 
 
 async def _delete(stage: Stage, role: str, request: str, **options: Any) -> None:

@@ -101,7 +101,7 @@ class Timing:
     unschedulable_flush: float = 330
     usual_grace: float = 30
     slack: float = 2
-    watch_lag: float = 0.5
+    watch_lag: float = 1
     clock_skew: float = 2
     kube_api_qps: float = 20
     taint_after_flip: bool = False
@@ -185,9 +185,17 @@ class Timing:
 
     def no_execute_taint(self, position: int = 1) -> Window:
         """The NoExecute taint follows Ready's change, for the `position`-th NotReady node of a healthy zone."""
+        return Window(0, self.no_execute_taint_in_turn(position).latest + self._turn_missed)
+
+    def no_execute_taint_in_turn(self, position: int = 1) -> Window:
+        """The same where no node of the zone misses its turn."""
         passes = 2 if self.taint_after_flip else 1
         queue = (position - 1) / self.node_eviction_rate
         return Window(0, passes * self.node_monitor_period + queue + self._taint_again + self.slack)
+
+    def next_no_execute_taint(self) -> Window:
+        """The NoExecute taint of one waiting node of a zone follows that of the one before."""
+        return self.no_execute_taint_in_turn(2)
 
     def no_execute_taint_resumed(self, position: int = 1) -> Window:
         """The NoExecute taint of the `position`-th waiting node, after its zone is healthy again.
@@ -205,6 +213,15 @@ class Timing:
         which calls itself 1 (client-go `fakeNeverRateLimiter.QPS`), finds them equal, and leaves the zone stopped.
         """
         return self.node_eviction_rate != 1
+
+    @property
+    def _turn_missed(self) -> float:
+        """Seconds a node waits for another turn of its zone when it misses one.
+
+        Where the taint comes in the pass of the flip, kube-controller-manager reads the node from its cache. As long as
+        that does not show the flip, it takes the node for Ready and lets its turn pass; the next pass queues it again.
+        """
+        return 0 if self.taint_after_flip else 1 / self.node_eviction_rate
 
     @property
     def _taint_again(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ class SimulatedNode:
         self._conditions: dict[str, dict[str, str]] = {}
         self._lease: dict[str, Any] = {}
         self._uid = ""
+        self._speaking = asyncio.Lock()
         if ready is not None:
             healthy = manifests.HEALTHY_1_5 if stage.facts.era == "1.5" else manifests.HEALTHY
             defaults = {} if bare else dict.fromkeys(healthy, "False")
@@ -133,21 +135,24 @@ class SimulatedNode:
         """
         if not paced:
             await self._stage.pace(RETURN)
-        self._turn({kind: c["status"] for kind, c in self._conditions.items()})
-        self._stage.mark(f"{self.role} returns", node=self.name)
-        await self._say(self._conditions.values())
+        async with self._speaking:
+            self._turn({kind: c["status"] for kind, c in self._conditions.items()})
+            self._stage.mark(f"{self.role} returns", node=self.name)
+            await self._say(self._conditions.values())
         self._stage.mark(f"{self.role} recovered", node=self.name)
         self.resume()
 
     async def repost(self) -> None:
         """Posts its conditions once more exactly as it last did, heartbeat times included; marks `<role> reposted`."""
-        await self._post(self._conditions.values())
+        async with self._speaking:
+            await self._post(self._conditions.values())
         self._stage.mark(f"{self.role} reposted", node=self.name)
 
     async def post(self, **conditions: str) -> None:
         """Posts new statuses of some conditions, e.g. `MemoryPressure="True"`; they stay until posted otherwise."""
-        self._turn(conditions)
-        await self._say([self._conditions[kind] for kind in conditions])
+        async with self._speaking:  # a beat that is on its way would bring back what was said before
+            self._turn(conditions)
+            await self._say([self._conditions[kind] for kind in conditions])
         said = ", ".join(f"{kind}={status}" for kind, status in conditions.items())
         self._stage.mark(f"{self.role} posted {said}", node=self.name)
 
@@ -165,10 +170,11 @@ class SimulatedNode:
         await (self._beat_status() if signal == "status" else self._renew())
 
     async def _beat_status(self) -> None:
-        now = self._timestamp()
-        for condition in self._conditions.values():
-            condition["lastHeartbeatTime"] = now
-        await self._post(self._conditions.values())
+        async with self._speaking:
+            now = self._timestamp()
+            for condition in self._conditions.values():
+                condition["lastHeartbeatTime"] = now
+            await self._post(self._conditions.values())
 
     async def _say(self, conditions: Iterable[Mapping[str, str]]) -> None:
         """Posts something new; with Ready among it, that is a heartbeat too."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from conformance.client import STRATEGIC, ApiRefused
 from conformance.drive import manifests
-from conformance.judge.pods import ended
+from conformance.judge import conditions
+from conformance.judge.pods import ended, terminating
 from conformance.kinds import POD
 from conformance.record.history import Object
 
@@ -37,6 +39,7 @@ class PodAgent:
         self._stage = stage
         self._node = node
         self._done: set[str] = set()
+        self._overwritten: dict[str, tuple[str, float]] = {}
         self._task: asyncio.Task[None] | None = None
         self._finishes = False
         self._attended = 0
@@ -56,6 +59,7 @@ class PodAgent:
         self._attended = 0
         if self._task is None:
             self._done.clear()
+            self._overwritten.clear()
             self._task = self._stage.spawn(self._work(), f"pods of {self._node}")
 
     def stop(self) -> None:
@@ -83,23 +87,60 @@ class PodAgent:
             for event in fresh:
                 if (now := log.current(POD.name, event.name)) is not None:
                     await self._attend(now)
+            await self._repair()
             if not fresh:
-                await log.changed()
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Until something happens, or something is to be repaired."""
+        due = min((due for _, due in self._overwritten.values()), default=None)
+        pause = None if due is None else due - self._stage.clock.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._stage.log.changed()
 
     async def _attend(self, pod: Object) -> None:
         if pod["spec"].get("nodeName") != self._node or pod["metadata"]["name"] in self._ignored:
             return
-        uid = pod["metadata"]["uid"]
-        leaving = "deletionTimestamp" in pod["metadata"]
-        step = f"{uid} {'finished' if leaving else 'acknowledged'}"
-        if step in self._done or (leaving and not self._finishes) or (ended(pod) and not leaving):
-            return
-        self._done.add(step)
+        leaving = terminating(pod)
+        step = f"{pod['metadata']['uid']} {'finished' if leaving else 'acknowledged'}"
+        if step in self._done:
+            self._look_again(pod)
+        elif not (leaving and not self._finishes) and not (ended(pod) and not leaving):
+            self._done.add(step)
+            if not await self._write(pod):
+                self._done.discard(step)  # whoever wrote at the same time has made an event that is still to come
+
+    def _look_again(self, pod: Object) -> None:
+        """Notices that somebody has written over an acknowledgement, such as a master that did not know better yet."""
+        if not _is_as_acknowledged(pod):
+            due = self._stage.clock.monotonic() + self._stage.timing.node_monitor_period
+            self._overwritten.setdefault(pod["metadata"]["uid"], (pod["metadata"]["name"], due))
+
+    async def _repair(self) -> None:
+        """Says it again, as a kubelet does some time later: by then the master has had another look at the node."""
+        for uid, (name, due) in list(self._overwritten.items()):
+            if self._stage.clock.monotonic() >= due:
+                del self._overwritten[uid]
+                pod = self._stage.log.current(POD.name, name)
+                if pod is not None and pod["metadata"]["uid"] == uid and not _is_as_acknowledged(pod):
+                    await self._write(pod)
+
+    async def _write(self, pod: Object) -> bool:
+        """Acknowledges or finishes a pod that may be gone by now; false when somebody else wrote at the same time."""
+        leaving = terminating(pod)
         try:
             await (self.finish(pod) if leaving else self.acknowledge(pod))
         except ApiRefused as error:
             if error.status not in (404, 409):
                 raise
+            return leaving or error.status == 404
+        return True
+
+
+def _is_as_acknowledged(pod: Object) -> bool:
+    """Whether a pod is Ready, or none of which a node would say so any more."""
+    return conditions.status(pod, "Ready") == "True" or ended(pod) or terminating(pod)
 
 
 def _path(pod: Object, subresource: str = "") -> str:

@@ -26,7 +26,7 @@ def overbooked(seen: Seen, resource: str) -> Iterator[Violation]:
             continue
         taken[event.name] = (node, _asked(event.after, resource))
         asked = sum(amount for where, amount in taken.values() if where == node)
-        offered = int(_offers(seen.history.story("Node", node).state_at(event.at), resource))
+        offered = _offered(seen.history.story("Node", node), resource, event.at, seen.timing.watch_lag)
         if asked > offered:
             want = f"at most {offered} of {resource} asked for on node {node}"
             yield Violation(want=want, got=f"{asked} with pod {event.name}", at=event.at, about=(node, event.name))
@@ -88,6 +88,12 @@ def _asked(state: Object, resource: str) -> int:
     containers: Iterable[Mapping[str, Any]] = state["spec"].get("containers") or []
     requests = ((container.get("resources") or {}).get("requests") or {} for container in containers)
     return sum(int(each.get(resource, 0)) for each in requests)
+
+
+def _offered(node: Story, resource: str, at: float, lag: float) -> int:
+    """The most that a node may have offered at a moment of another watch, which may be ahead or behind."""
+    around = (event.after for event in node.events if at - lag < event.at <= at + lag)
+    return max(int(_offers(state, resource)) for state in (node.state_at(at - lag), *around))
 
 
 def _offers(state: Object | None, resource: str) -> str:

@@ -111,7 +111,7 @@ def test_ready_false_gives_not_ready_noexecute(seen: Seen) -> Iterator[Violation
     at = turned_to(seen, "refuser", "Ready", "False").at
     story = seen.node("refuser").until(silences.flip(seen, "refuser").at)
     start = Start(at, at, "Ready=False")
-    yield from taints.comes(story, NOT_READY, NO_EXECUTE, start, seen.timing.no_execute_taint())
+    yield from taints.comes(story, NOT_READY, NO_EXECUTE, start, seen.timing.no_execute_taint_in_turn())
 
 
 @judges("M-TAINT-03", reads=condition_taints)
@@ -129,7 +129,7 @@ def test_no_other_condition_gives_noexecute(seen: Seen) -> None:
 @judges("M-TAINT-04", reads=transitions)
 def test_false_and_unknown_exchange_the_noexecute_taints_at_once(seen: Seen) -> Iterator[Violation]:
     story = seen.node("refuser")
-    window = seen.timing.no_execute_taint()
+    window = seen.timing.no_execute_taint_in_turn()
     flip = silences.flip(seen, "refuser").at
     back = next((t.at for t in conditions.changes(story, "Ready") if t.at > flip), None)
     if back is None or not taints.has(story.state_at(flip), NOT_READY, NO_EXECUTE):

@@ -74,7 +74,7 @@ def test_foreign_taints_are_left_alone(seen: Seen) -> Iterator[Violation]:
 def test_taints_taken_off_by_hand_come_back(seen: Seen) -> Iterator[Violation]:
     story = seen.node("stripped")
     start = windows.between(seen, "stripping sent", "stripping answered", "they were taken off by hand")
-    limits = {NO_SCHEDULE: seen.timing.no_schedule_taint(), NO_EXECUTE: seen.timing.no_execute_taint(2)}
+    limits = {NO_SCHEDULE: seen.timing.no_schedule_taint(), NO_EXECUTE: seen.timing.no_execute_taint_in_turn(2)}
     for effect, window in limits.items():
         spans = list(taints.spans(story, NOT_READY, effect))
         removed = next((span.until for span in spans if span.until and span.until >= start.sent), None)

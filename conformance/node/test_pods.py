@@ -52,8 +52,11 @@ def test_the_agent_takes_the_pods_of_its_node_alone(seen: AgentSeen) -> Iterator
 
 @judges("N-ADM-14", reads=agent_pods)
 def test_an_ended_pod_stays_as_it_is(seen: AgentSeen) -> Iterator[Violation]:
-    name = seen.naming.name("done")
-    for event in seen.pod("done").since(seen.mark("agent started").at).events:
+    name, story = seen.naming.name("done"), seen.pod("done")
+    ended = next((event.at for event in story.events if pods.phase(event.after) == "Succeeded"), None)
+    if ended is None:
+        raise NotExercised("the pod had not ended before the agent came", about=name)
+    for event in story.since(ended).events:
         started = [each["name"] for each in pods.containers(event.after) if not pods.waiting(each)]
         if pods.phase(event.after) != "Succeeded" or any(map(pods.is_running, pods.containers(event.after))):
             got = f"{pods.phase(event.after)}, started: {started}"

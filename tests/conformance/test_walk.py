@@ -268,10 +268,10 @@ def test_a_seat_is_free_again_only_when_its_pod_is_gone_or_has_finished():
     ("tolerates", "at", "early"),
     [
         ({}, 10.1, False),
-        ({"a": 5}, 14.0, True),
+        ({"a": 5}, 13.5, True),
         ({"a": 5}, 14.6, False),
         ({"a": 5, "b": 2}, 12.0, False),
-        ({"a": 5, "b": 2}, 11.0, True),
+        ({"a": 5, "b": 2}, 10.5, True),
         ({"a": None, "b": None}, 100.0, True),
         ({"a": None, "b": 20}, 30.0, False),
     ],

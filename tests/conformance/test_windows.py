@@ -164,8 +164,13 @@ def test_a_lossy_target_gets_time_to_repair_its_taints():
     timing = defaults(20)
     assert timing.no_execute_taint().latest == 2 * 5 + (5 + 10) + 2
     assert timing.taints_removed().latest == 2 * 5 + 2
-    assert defaults(36).no_execute_taint().latest == 5 + 2
+    assert defaults(36).no_execute_taint_in_turn().latest == 5 + 2
     assert defaults(36).taints_removed().latest == 5 + 2
+
+
+def test_a_node_may_miss_one_turn_where_the_taint_comes_with_the_flip():
+    assert defaults(36).no_execute_taint().latest == defaults(36).no_execute_taint_in_turn().latest + 10
+    assert defaults(20).no_execute_taint() == defaults(20).no_execute_taint_in_turn()
 
 
 def test_a_large_zone_has_a_slow_rate_and_a_small_one_none():

@@ -32,9 +32,11 @@ PART = 4
 """The size of that zone."""
 UNBORN = ("unborn-1", "unborn-2")
 """Two of five nodes of a zone; two others never had a Ready condition: so the first silence is one too many."""
-REGIONS = ("north", "south")
-"""Two nodes whose zones have the same name, in regions of theirs."""
-SILENT = (*RATE, *WHOLE, *EXEMPT, *HALF, EARLY, *LATE, *UNBORN, *REGIONS)
+REGIONS = {"north": ("north-1", "north-2"), "south": ("south-1", "south-2")}
+"""Nodes whose zones have the same name, by the regions they are in."""
+BORDER = (*REGIONS["north"], *REGIONS["south"])
+"""All of them."""
+SILENT = (*RATE, *WHOLE, *EXEMPT, *HALF, EARLY, *LATE, *UNBORN, *BORDER)
 
 
 def _longest(timing: Timing) -> float:
@@ -47,7 +49,7 @@ def _longest(timing: Timing) -> float:
 def held_back(timing: Timing) -> float:
     """Seconds for which a zone that is mostly down is watched: a healthy one would have given the next taint."""
     slow = timing.rate_when_mostly_down(PART)
-    return timing.no_execute_taint(2).latest + timing.slack + (2 / slow if slow else 0)
+    return timing.no_execute_taint_in_turn(2).latest + timing.slack + (2 / slow if slow else 0)
 
 
 @scenario(watches=(NODE,), longest=_longest)
@@ -73,7 +75,11 @@ async def zones(stage: Stage) -> None:
     await stage.node("keeper-u", zone="unborn")
     await stage.nodes("blank-1", "blank-2", zone="unborn", ready=None, beats=("lease",))
     unborn = await stage.nodes(*UNBORN, zone="unborn")
-    border = [await stage.node(role, zone="border", labels={REGION_LABEL: role}) for role in REGIONS]
+    border = [
+        node
+        for region, roles in REGIONS.items()
+        for node in await stage.nodes(*roles, zone="border", labels={REGION_LABEL: region})
+    ]
     await stage.node("keeper-p", zone="part")
     early, *late = await stage.nodes(EARLY, *LATE, zone="part")
     await stage.hold(2 * stage.timing.beat_interval)
@@ -83,7 +89,7 @@ async def zones(stage: Stage) -> None:
         _until_tainted(stage, *WHOLE),
         _until_tainted(stage, *EXEMPT),
         _until_tainted(stage, *HALF),
-        _until_tainted(stage, *REGIONS),
+        *(_until_tainted(stage, *roles) for roles in REGIONS.values()),
         _part(stage, early, late),
     )
 

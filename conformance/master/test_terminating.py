@@ -176,6 +176,11 @@ def test_the_name_stays_taken(seen: Seen) -> Iterator[Violation]:
         got = f"{early.facts['status']} {early.facts['reason']}".rstrip()
         want = "409 AlreadyExists while the terminating pod exists"
         yield Violation(want=want, got=got, at=early.at, about=seen.name("named"))
+    prefixed = seen.mark("named made too early with a prefix")
+    if prefixed.facts["status"] < 400:
+        got = f"{prefixed.facts['status']}, another pod"
+        want = "no other name for a pod that has a generateName beside the name"
+        yield Violation(want=want, got=got, at=prefixed.at, about=seen.name("named"))
     gone = seen.pod("named").since(forced.at - seen.timing.slack).events
     if not any(event.after is None for event in gone):
         raise NotExercised("the pod was not removed by force; M-TERM-03 judges that", about=seen.name("named"))

@@ -99,16 +99,18 @@ async def _undo(stage: Stage, role: str) -> None:
 
 
 async def _name_again(stage: Stage) -> None:
-    """The name of a terminating pod is wanted again, as a StatefulSet would: while it is there, and when it is gone."""
+    """The name of a terminating pod is wanted again, also as a StatefulSet would: while it is there, and afterwards."""
     await _delete(stage, "named", "named deleted", gracePeriodSeconds=LONG)
     known = stage.current(POD, "named") or {"metadata": {}, "spec": {}}
     name = stage.naming.name("named")
-    metadata = {"name": name, "generateName": f"{name}-", "labels": stage.naming.labels("named")}
+    metadata = {"name": name, "labels": stage.naming.labels("named")}
     spec = {field: known["spec"].get(field) for field in ("containers", "nodeSelector", "tolerations")}
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     await _make(stage, "named made too early", body)
+    prefixed = {**body, "metadata": {**metadata, "generateName": f"{name}-"}}
+    await _make(stage, "named made too early with a prefix", prefixed)
     await _delete(stage, "named", "named forced", gracePeriodSeconds=0)
-    await _make(stage, "named made again", body)
+    await _make(stage, "named made again", prefixed)
 
 
 async def _make(stage: Stage, point: str, body: Mapping[str, Any]) -> None:

@@ -106,7 +106,7 @@ class PodAgent:
         step = f"{pod['metadata']['uid']} {'finished' if leaving else 'acknowledged'}"
         if step in self._done:
             self._look_again(pod)
-        elif not (leaving and not self._finishes) and not (ended(pod) and not leaving):
+        elif self._finishes if leaving else not ended(pod):
             self._done.add(step)
             if not await self._write(pod):
                 self._done.discard(step)  # whoever wrote at the same time has made an event that is still to come

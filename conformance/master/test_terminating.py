@@ -23,9 +23,13 @@ def _answer(seen: Seen, request: str, *, wanted: int = 200) -> Mark:
     mark = seen.mark(f"{request} answered")
     if mark.facts["status"] != wanted:
         want = f"the request '{request}' answered {wanted}"
-        got = f"{mark.facts['status']} {mark.facts['reason']}".rstrip()
+        got = _said(mark)
         raise Violation(want=want, got=got, at=mark.at, about=_pod(seen, request))
     return mark
+
+
+def _said(answer: Mark) -> str:
+    return f"{answer.facts['status']} {answer.facts['reason']}".rstrip()
 
 
 def _pod(seen: Seen, request: str) -> str:
@@ -90,7 +94,7 @@ def test_a_deletion_meant_for_another_pod_is_refused(seen: Seen) -> Iterator[Vio
         _answer(seen, request, wanted=409)
     answer, found = _answer(seen, "graced taken for another", wanted=409), seen.mark("graced read")
     if found.facts["stamp"] != before.facts["stamp"]:
-        got = found.facts["stamp"] or f"{found.facts['status']} {found.facts['reason']}"
+        got = found.facts["stamp"] or _said(found)
         want = f"the pod terminating until {before.facts['stamp']}, as before"
         yield Violation(want=want, got=got, at=answer.at, about=seen.name("graced"))
 
@@ -173,7 +177,7 @@ def test_the_name_stays_taken(seen: Seen) -> Iterator[Violation]:
         raise NotExercised("the pod was not terminating", about=seen.name("named"))
     early, late = seen.mark("named made too early"), seen.mark("named made again")
     if (early.facts["status"], early.facts["reason"]) != (409, "AlreadyExists"):
-        got = f"{early.facts['status']} {early.facts['reason']}".rstrip()
+        got = _said(early)
         want = "409 AlreadyExists while the terminating pod exists"
         yield Violation(want=want, got=got, at=early.at, about=seen.name("named"))
     prefixed = seen.mark("named made too early with a prefix")
@@ -185,7 +189,7 @@ def test_the_name_stays_taken(seen: Seen) -> Iterator[Violation]:
     if not any(event.after is None for event in gone):
         raise NotExercised("the pod was not removed by force; M-TERM-03 judges that", about=seen.name("named"))
     if late.facts["status"] != 201:
-        got = f"{late.facts['status']} {late.facts['reason']}".rstrip()
+        got = _said(late)
         yield Violation(want="201 once it is gone", got=got, at=late.at, about=seen.name("named"))
     elif late.facts["uid"] == deleted.facts["uid"]:
         yield Violation(want="a new uid", got="that of the old pod", at=late.at, about=seen.name("named"))

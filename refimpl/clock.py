@@ -22,7 +22,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from refimpl.virtualloop import VirtualLoop
 
@@ -76,9 +76,9 @@ class Clock:
         """Now as the API writes `MicroTime`: RFC 3339, six fractional digits, `Z`."""
         return format_micro_time(self.now())
 
-    async def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
         """Waits on the loop's clock."""
-        await asyncio.sleep(seconds)
+        return asyncio.sleep(seconds)
 
     def uid(self) -> str:
         """A fresh random UUID (version 4) in text form."""

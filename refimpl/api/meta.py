@@ -73,9 +73,9 @@ def owners(obj: Object) -> Sequence[OwnerReference]:
 
 def controller_of(obj: Object) -> OwnerReference | None:
     """The owner reference whose owner manages the object, or None: at most one has `controller: true`."""
-    for owner in owners(obj):
+    for owner in (obj.get("metadata") or {}).get("ownerReferences") or ():
         if owner.get("controller"):
-            return owner
+            return owner  # type: ignore[no-any-return]
     return None
 
 

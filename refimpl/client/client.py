@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
@@ -44,7 +43,8 @@ class WatchEvent:
     @property
     def resource_version(self) -> str:
         """The object's resourceVersion."""
-        return cast(str, self.object["metadata"]["resourceVersion"])
+        version: str = self.object["metadata"]["resourceVersion"]
+        return version
 
 
 class Client:
@@ -200,12 +200,22 @@ class Client:
         response = await self._send(request, stream=True)
         if response.status != 200:
             raise _error(response.status, await _collect(response))
-        async with aclosing(_lines(response)) as lines:
-            async for line in lines:
-                event = _decoded(request, line)
-                if event["type"] == "ERROR":
-                    raise ApiError(event["object"])
-                yield WatchEvent(event["type"], event["object"])
+        chunks = _whole(response.body) if isinstance(response.body, bytes) else response.body
+        rest = b""
+        try:
+            async for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if not line:
+                        continue
+                    event = _decoded(request, line)
+                    if event["type"] == "ERROR":
+                        raise ApiError(event["object"])
+                    yield WatchEvent(event["type"], event["object"])
+        finally:
+            await close(chunks)
+        if rest.strip():
+            raise Unreachable(f"the watch stream ended in the middle of a line ({len(rest)} bytes)")
 
     async def request(
         self,
@@ -268,23 +278,9 @@ async def _collect(response: Response) -> bytes:
     return b"".join([chunk async for chunk in response.body])
 
 
-async def _lines(response: Response) -> AsyncGenerator[bytes, None]:
-    """The lines of a streamed body, however its chunks were cut."""
-    if isinstance(response.body, bytes):
-        for line in response.body.splitlines():
-            yield line
-        return
-    rest = b""
-    try:
-        async for chunk in response.body:
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                if line:
-                    yield line
-    finally:
-        await close(response.body)
-    if rest.strip():
-        raise Unreachable(f"the watch stream ended in the middle of a line ({len(rest)} bytes)")
+async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body that came at once, as a stream; its last line may lack its end."""
+    yield body if body.endswith(b"\n") else body + b"\n"
 
 
 def _error(status: int, body: bytes) -> ApiError:

@@ -70,7 +70,7 @@ class Informer:
     namespace: str | None = None
     label_selector: str = ""
     field_selector: str = ""
-    indexes: dict[str, Index] = attrs.field(factory=dict, converter=dict)
+    indexes: dict[str, Index] = attrs.field(factory=dict)
     synced: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     resource_version: str = attrs.field(default="", init=False)
     _objects: dict[Key, Object] = attrs.field(factory=dict, init=False)
@@ -78,6 +78,7 @@ class Informer:
     _handlers: list[Handler] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.indexes = dict(self.indexes)
         self._indexed = {name: {} for name in self.indexes}
 
     def add_handler(self, handler: Handler) -> None:

@@ -301,6 +301,7 @@ class Kubelet:
         )
         self.relief = PressureRelief(self._clock, self.config, self.check, self.manager, self.runtime)
         self.static_pods = self._static_pods()
+        self.pods.add_handler(self.statuses.pod_changed)
         self.pods.add_handler(self.manager.handle)
         if self.static_pods is not None:
             # Their mirrors belong to the Node: there can be none before it is known.

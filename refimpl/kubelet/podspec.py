@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
 from refimpl.api.errors import Object
 from refimpl.clock import parse_time
@@ -15,7 +15,8 @@ TERMINAL_PHASES: Final = ("Succeeded", "Failed")
 
 def uid_of(pod: Object) -> str:
     """The pod's uid."""
-    return cast(str, pod["metadata"]["uid"])
+    uid: str = pod["metadata"]["uid"]
+    return uid
 
 
 def describe(pod: Object) -> str:

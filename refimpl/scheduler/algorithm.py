@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import chain
+from operator import attrgetter
+from typing import cast
 
 import attrs
 
@@ -19,7 +21,7 @@ from refimpl.scheduler.clusterview import ClusterView, CrossNodeFilter
 from refimpl.scheduler.config import SchedulerConfig, feasible_nodes_to_find
 from refimpl.scheduler.diagnosis import Diagnosis
 from refimpl.scheduler.filters import Rejection
-from refimpl.scheduler.nodeorder import Chosen, NodeOrder
+from refimpl.scheduler.nodeorder import Chosen, NodeOrder, gathered
 from refimpl.scheduler.nominator import Nominator
 from refimpl.scheduler.podinfo import PodInfo
 from refimpl.scheduler.verdicts import Verdict, Verdicts, judge
@@ -88,9 +90,9 @@ class Algorithm:
 
     def prioritize(self, pod: PodInfo, feasible: Feasible) -> list[int]:
         """The weighted sum of all scores of each feasible node."""
-        total = [verdict.resources for verdict in feasible.verdicts]
-        raw = [verdict.intolerable for verdict in feasible.verdicts]
-        if max(raw):
+        total = list(map(_resources, feasible.verdicts))
+        raw = list(map(_intolerable, feasible.verdicts))
+        if any(raw):
             total = _added(total, scores.normalized(raw, reverse=True), scores.TAINT_TOLERATION_WEIGHT)
         if pod.asks.nodes.preferred:
             preferred = [verdict.preferred for verdict in feasible.verdicts]
@@ -116,17 +118,38 @@ class Algorithm:
         nodes = order.nodes
         known: list[Verdict | None]
         known = self.verdicts.known(pod, order) if names is None else [None] * len(nodes)
-        alone = not cross and not self.nominator
         enough = feasible_nodes_to_find(self.config, len(nodes))
         start = self._start % len(nodes) if nodes else 0
+        straight = range(start, start + min(enough, len(nodes)))
+        agreeing = None if cross or self.nominator else _all_agree(pod, order, known, straight)
+        rejections: dict[str, Rejection] = {}
+        if agreeing is not None:
+            found = Feasible(Chosen(order, straight), agreeing)
+        else:
+            found, rejections = self._one_by_one(pod, cross, order, known, start, enough)
+        total = len(everywhere.nodes)
+        self._start = (self._start + len(found.verdicts) + len(rejections)) % total
+        return found, Diagnosis(total, rejections, None if names is None else _NOT_NAMED)
+
+    def _one_by_one(
+        self,
+        pod: PodInfo,
+        cross: Sequence[CrossNodeFilter],
+        order: NodeOrder,
+        known: list[Verdict | None],
+        start: int,
+        enough: int,
+    ) -> tuple[Feasible, dict[str, Rejection]]:
+        """Asks nodes from a place on, once around, until enough are feasible."""
+        alone = not cross and not self.nominator
         places: list[int] = []
         verdicts: list[Verdict] = []
         rejections: dict[str, Rejection] = {}
-        for place in chain(range(start, len(nodes)), range(start)):
+        for place in chain(range(start, len(order.nodes)), range(start)):
             # A thousand times a pod: the memory is looked into here, without a call.
             verdict = known[place]
             if verdict is None:
-                verdict = known[place] = judge(pod, nodes[place])
+                verdict = known[place] = judge(pod, order.nodes[place])
             if not alone and verdict.rejection is None:
                 verdict = self._heed_others(pod, verdict, cross)
             if verdict.rejection is not None:
@@ -136,10 +159,7 @@ class Algorithm:
             verdicts.append(verdict)
             if len(verdicts) >= enough:
                 break
-        total = len(everywhere.nodes)
-        self._start = (self._start + len(verdicts) + len(rejections)) % total
-        feasible = Feasible(Chosen(order, places), verdicts)
-        return feasible, Diagnosis(total, rejections, None if names is None else _NOT_NAMED)
+        return Feasible(Chosen(order, places), verdicts), rejections
 
     def _named(self, names: Sequence[str]) -> NodeOrder:
         return NodeOrder([node for node in map(self.cache.node, names) if node is not None])
@@ -168,6 +188,20 @@ class Algorithm:
 
 
 _NOT_NAMED = Rejection("NodeAffinity", ("node(s) didn't satisfy plugin(s) [NodeAffinity]",), unresolvable=True)
+
+
+def _all_agree(pod: PodInfo, order: NodeOrder, known: list[Verdict | None], places: range) -> list[Verdict] | None:
+    """The verdicts of the nodes at some places, if none of them objects: as it is with most pods in most clusters."""
+    verdicts = list(gathered(known, places))
+    while None in verdicts:
+        at = verdicts.index(None)
+        place = places[at] % len(known)
+        verdicts[at] = known[place] = judge(pod, order.nodes[place])
+    agreeing = cast(list[Verdict], verdicts)
+    return None if any(map(_rejection, agreeing)) else agreeing
+
+
+_rejection, _resources, _intolerable = attrgetter("rejection"), attrgetter("resources"), attrgetter("intolerable")
 
 
 def _added(total: list[int], more: Sequence[int], weight: int) -> list[int]:

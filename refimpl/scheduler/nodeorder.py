@@ -76,7 +76,7 @@ class Chosen:
 
     Attributes:
         order: all of them.
-        places: where the chosen ones are in it.
+        places: where the chosen ones are in it; a range counts on from the last place to the first.
     """
 
     order: NodeOrder
@@ -87,19 +87,22 @@ class Chosen:
 
     def nodes(self) -> Sequence[NodeInfo]:
         """The chosen nodes."""
-        return _gathered(self.order.nodes, self.places)
+        return gathered(self.order.nodes, self.places)
 
     def names(self) -> Sequence[str]:
         """Their names."""
-        return _gathered(self.order.names, self.places)
+        return gathered(self.order.names, self.places)
 
     def labels(self, key: str) -> Sequence[str | None]:
         """Their values of a label."""
-        return _gathered(self.order.labels(key), self.places)
+        return gathered(self.order.labels(key), self.places)
 
 
-def _gathered(values: list[T], places: Sequence[int]) -> Sequence[T]:
+def gathered(values: list[T], places: Sequence[int]) -> Sequence[T]:
+    """The values at some places, see `Chosen.places`."""
+    if isinstance(places, range):
+        return values[places.start : places.stop] + values[: max(places.stop - len(values), 0)]
     if len(places) < 2:
         return [values[place] for place in places]
-    gathered: tuple[T, ...] = itemgetter(*places)(values)
-    return gathered
+    found: tuple[T, ...] = itemgetter(*places)(values)
+    return found

@@ -62,7 +62,8 @@ class ServiceLoop(ABC):
         return selected(self._pods, service["metadata"]["namespace"], selector)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        services = list(self._services.by_index(BY_NAMESPACE, any_of(old, new)["metadata"]["namespace"]))
+        inhabitants = self._services.by_index(BY_NAMESPACE, any_of(old, new)["metadata"]["namespace"])
+        services = [service for service in inhabitants if service["spec"].get("selector")]
         if not services:
             return
         if old is not None and new is not None and backends.standing(old) == backends.standing(new):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from refimpl.api import meta
 from refimpl.api.errors import Object
+from refimpl.controllers.node_lifecycle import taints, zones
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
-from refimpl.controllers.node_lifecycle.health import Health
+from refimpl.controllers.node_lifecycle.health import READY, Health, holds
 from refimpl.controllers.node_lifecycle.queue import RateLimitedQueue
 from refimpl.controllers.node_lifecycle.zones import Zone, ZoneState
 
@@ -29,6 +30,32 @@ class Arrivals:
     new_zones: tuple[Zone, ...]
 
 
+@attrs.frozen(eq=False)
+class NodeView:
+    """What is to be read off one state of a node.
+
+    Attributes:
+        node: the Node.
+        zone: its zone.
+        counts: whether it is one of the nodes whose readiness is that of their zone.
+        ready: its Ready condition; None when it has none.
+        at_ease: it is ready and has no taint that says otherwise: unless it falls silent, nothing is to be done.
+    """
+
+    node: Object
+    zone: Zone
+    counts: bool
+    ready: Object | None
+    at_ease: bool
+
+
+def view_of(node: Object) -> NodeView:
+    """Reads a node."""
+    ready = meta.condition(node, READY)
+    at_ease = holds(ready) and not taints.reachable_removals(node)
+    return NodeView(node, zones.zone_of(node), not zones.is_excluded(node), ready, at_ease)
+
+
 @attrs.define(eq=False)
 class Memory:
     """The controller's state between passes.
@@ -40,6 +67,7 @@ class Memory:
         zone_states: of zones with counted nodes; a zone is forgotten when it has none.
         queues: nodes waiting for their NoExecute taint, by zone.
         pods_to_retry: nodes whose pods could not all be marked not ready.
+        views: of the nodes of the last pass, by name.
     """
 
     known: dict[str, Object] = attrs.field(factory=dict)
@@ -47,6 +75,16 @@ class Memory:
     zone_states: dict[Zone, ZoneState] = attrs.field(factory=dict)
     queues: dict[Zone, RateLimitedQueue] = attrs.field(factory=dict)
     pods_to_retry: set[str] = attrs.field(factory=set)
+    views: dict[str, NodeView] = attrs.field(factory=dict)
+
+    def views_of(self, nodes: Iterable[Object]) -> dict[str, NodeView]:
+        """What the nodes look like, by name; those that have not changed are not read again."""
+        before, self.views = self.views, {}
+        for node in nodes:
+            name = node["metadata"]["name"]
+            known = before.get(name)
+            self.views[name] = known if known is not None and known.node is node else view_of(node)
+        return self.views
 
     def open_zone(self, zone: Zone, config: NodeLifecycleConfig) -> None:
         """Gives a zone without state a fresh queue; also one that had a state before and lost it."""

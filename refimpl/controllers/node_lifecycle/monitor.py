@@ -25,7 +25,7 @@ from refimpl.controllers.node_index import pods_on
 from refimpl.controllers.node_lifecycle import disruption, health, taints, zones
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
 from refimpl.controllers.node_lifecycle.health import Assessment, holds
-from refimpl.controllers.node_lifecycle.memory import Memory, arrivals
+from refimpl.controllers.node_lifecycle.memory import Memory, NodeView, arrivals, view_of
 from refimpl.controllers.node_lifecycle.writer import NodeWriter
 from refimpl.controllers.node_lifecycle.zones import Zone
 
@@ -68,18 +68,24 @@ class NodeMonitor:
 
     async def look(self) -> None:
         """One pass over all nodes."""
-        nodes = {meta.name(node): node for node in self.nodes.list()}
-        zone_of = {name: zones.zone_of(node) for name, node in nodes.items()}
+        views = self.memory.views_of(self.nodes.list())
+        nodes = {name: view.node for name, view in views.items()}
+        zone_of = {name: view.zone for name, view in views.items()}
         await self._welcome(nodes, zone_of)
         counts: Counts = {}
         busy = []
         now = self.clock.now()
-        for name, node in nodes.items():
+        for name, view in views.items():
+            node, zone = view.node, view.zone
+            if view.at_ease and name not in self.memory.pods_to_retry and self._beats(name, view, now):
+                self._count(counts, view, view.ready)
+                self.memory.queue_in(zone, self.config).remove(name)
+                continue
             assessment = self._assess(name, node, now)
             if self._is_quiet(name, node, assessment):
                 self.memory.health[name] = assessment.health
-                self._count(counts, zone_of[name], node, assessment)
-                self._keep_queue(name, zone_of[name], node, assessment.current)
+                self._count(counts, view, assessment.current)
+                self._keep_queue(name, zone, node, assessment.current)
             else:
                 busy.append(node)
         await in_parallel(busy, lambda node: self._attend(node, counts))
@@ -106,6 +112,14 @@ class NodeMonitor:
             node = self.memory.known.pop(name)
             self._record(node, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
 
+    def _beats(self, name: str, view: NodeView, now: datetime) -> bool:
+        """Whether a node is not silent; takes note of its beats then."""
+        found = health.notice_beats(view.node, view.ready, self._lease_of(name), self.memory.health.get(name), now)
+        if health.is_silent(found, health.grace_period(view.ready, self.config), now):
+            return False
+        self.memory.health[name] = found
+        return True
+
     def _assess(self, name: str, node: Object, now: datetime) -> Assessment:
         return health.assess(node, self._lease_of(name), self.memory.health.get(name), now, self.config)
 
@@ -130,7 +144,7 @@ class NodeMonitor:
         if attended is None:
             return
         node, assessment = attended
-        self._count(counts, zones.zone_of(node), node, assessment)
+        self._count(counts, view_of(node), assessment.current)
         name = meta.name(node)
         if assessment.current is not None:
             await self._update_no_execute(node, assessment.current)
@@ -216,9 +230,9 @@ class NodeMonitor:
             return None
         return 0.0
 
-    def _count(self, counts: Counts, zone: Zone, node: Object, assessment: Assessment) -> None:
-        if not zones.is_excluded(node):
-            counts.setdefault(zone, []).append(assessment.current)
+    def _count(self, counts: Counts, view: NodeView, current: Object | None) -> None:
+        if view.counts:
+            counts.setdefault(view.zone, []).append(current)
 
     async def _handle_disruption(self, counts: Counts, nodes: Sequence[Object]) -> None:
         sizes = {zone: zones.count_zone(conditions) for zone, conditions in counts.items()}

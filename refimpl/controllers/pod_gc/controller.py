@@ -62,7 +62,8 @@ class PodGCController:
         await self._remove(decisions.surplus_finished(pods, self._config.terminated_pod_gc_threshold))
         await self._remove(decisions.on_out_of_service_nodes(pods, self._nodes.get))
         gone = await self.gone_nodes(pods)
-        await self._remove(decisions.orphans(pods, gone), ORPHANED)
+        if gone:
+            await self._remove(decisions.orphans(pods, gone), ORPHANED)
         await self._remove(decisions.unbound_terminating(pods))
 
     async def gone_nodes(self, pods: Iterable[Object]) -> list[str]:

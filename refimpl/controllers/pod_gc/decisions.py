@@ -58,7 +58,7 @@ def is_out_of_service(node: Object) -> bool:
 
 def missing_nodes(pods: Iterable[Object], exists: Callable[[str], bool]) -> list[str]:
     """The names of nodes that pods are bound to and that do not exist, in the order of the pods."""
-    names = dict.fromkeys(node_name_of(pod) for pod in pods)
+    names = dict.fromkeys(map(node_name_of, pods))
     return [name for name in names if name and not exists(name)]
 
 

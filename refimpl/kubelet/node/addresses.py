@@ -6,6 +6,7 @@ Source: kubelet 1.36 `nodestatus.NodeAddress`, `validateNodeIP`; kubelet 1.5 `se
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from refimpl.api.errors import Object
 from refimpl.kubelet.config import KubeletConfig
@@ -70,6 +71,7 @@ def check_address(address: str, host: HostFacts) -> None:
         raise NoAddress(f'failed to validate nodeIP: node IP: "{address}" not found in the host\'s network interfaces')
 
 
+@lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

@@ -81,6 +81,7 @@ class StatusReporter:
         self._interval = identity.config.node_status_report_frequency
         self._pod_cidrs: list[str] | None = None
         self._unschedulable = False
+        self._noted: Object | None = None
         self._settled: tuple[Object, SelfView] | None = None
         self._path = NODES.path(name=identity.name)
 
@@ -113,9 +114,7 @@ class StatusReporter:
         """
         node = await self.read(attempt)
         view = self._view()
-        cidr_changed = self._consume_pod_cidr(node)
-        self._note_schedulable(node)
-        changed = cidr_changed or self._differs(node, view)
+        changed = self._has_news(node) or self._differs(node, view)
         now = self._clock.monotonic()
         since = None if self._reported_at is None else now - self._reported_at
         if not should_write(changed=changed, since_report=since, interval=self._interval, era=self._era):
@@ -178,6 +177,14 @@ class StatusReporter:
             return True
         self._settled = (node, view)
         return False
+
+    def _has_news(self, node: Object) -> bool:
+        """Takes note of what a new state of the Node says; True when the master is to hear of it."""
+        if node is self._noted:
+            return False
+        self._noted = node
+        self._note_schedulable(node)
+        return self._consume_pod_cidr(node)
 
     def _consume_pod_cidr(self, node: Object) -> bool:
         """Takes note of the addresses the master gave to this node's pods; True when they are new."""

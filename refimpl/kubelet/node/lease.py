@@ -77,6 +77,7 @@ class LeaseController:
         self._clock = clock
         self._config = config
         self._name = name
+        self._path = LEASES.path(NAMESPACE, name)
         self._latest: Object | None = None
 
     async def run(self) -> None:
@@ -134,7 +135,7 @@ class LeaseController:
 
     async def _get_or_create(self) -> tuple[Object, bool]:
         try:
-            return await self._client.request("GET", LEASES.path(NAMESPACE, self._name)), False
+            return await self._client.request("GET", self._path), False
         except ApiError as error:
             if error.code != 404:
                 raise
@@ -150,7 +151,7 @@ class LeaseController:
         return str(node["metadata"]["uid"])
 
     async def _put(self, lease: Object) -> Object:
-        return await self._client.request("PUT", LEASES.path(NAMESPACE, self._name), lease)
+        return await self._client.request("PUT", self._path, lease)
 
     @property
     def _duration(self) -> int:

@@ -141,14 +141,20 @@ class StatusManager:
         self._agreed: dict[str, Object] = {}
         self._queue: deque[Versioned] = deque()
         self._wake = asyncio.Event()
+        self._settled = False
 
     def status(self, uid: str) -> Object | None:
         """The last status that was set."""
         known = self._known.get(uid)
         return None if known is None else known.status
 
+    def pod_changed(self, old: Object | None, new: Object | None) -> None:
+        """Hears that the API has another state of a pod."""
+        self._settled = False
+
     def set(self, pod: Object, status: Object) -> None:
         """Says what a pod's status is; it is written unless it says nothing new."""
+        self._settled = False
         uid = podspec.uid_of(pod)
         known = self._known.get(uid)
         before = self._api_status(pod) if known is None else known.status
@@ -164,6 +170,7 @@ class StatusManager:
 
     def adopt(self, pod: Object) -> None:
         """Takes the status that the API has as the one to keep."""
+        self._settled = False
         uid = podspec.uid_of(pod)
         if uid not in self._known:
             self._known[uid] = self._versioned(pod, self._api_status(pod), 1)
@@ -172,6 +179,7 @@ class StatusManager:
 
     def nudge(self, uid: str) -> None:
         """Looks again at a pod of which the status stays, but which may be ready for removal."""
+        self._settled = False
         known = self._known.get(uid)
         if known is not None and self._may_delete(known):
             self._enqueue(known)
@@ -190,8 +198,14 @@ class StatusManager:
             await self._wake.wait()
 
     def batch(self) -> None:
-        """Queues what is not written yet, and what differs from what the API has."""
+        """Queues what is not written yet, and what differs from what the API has.
+
+        Once there was neither, there is none until something of a pod changes, here or there.
+        """
+        if self._settled:
+            return
         self._queue.clear()
+        self._settled = True
         for known in list(self._known.values()):
             if self._needs_write(known):
                 self._enqueue(known)
@@ -291,6 +305,7 @@ class StatusManager:
         return self._written.get(item.uid, 0) < item.version or self._may_delete(item)
 
     def _enqueue(self, item: Versioned) -> None:
+        self._settled = False
         self._queue.append(item)
         self._wake.set()
 

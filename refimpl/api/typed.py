@@ -95,13 +95,14 @@ class _Plan:
 
     Attributes:
         go_name: its name in errors.
-        fields: by name, the conversion and whether an empty result is left out.
+        fields: by name, the conversion, whether an empty result is left out, and the class of values that need no
+            conversion.
         always: fields that are shown even when they were not given, with their zero values.
     """
 
     go_name: str
     go_type: str
-    fields: dict[str, tuple[Convert, bool]]
+    fields: dict[str, tuple[Convert, bool, type | None]]
     always: tuple[tuple[str, Convert], ...]
 
 
@@ -151,8 +152,8 @@ def _struct(plan: _Plan, value: Any) -> Object:
             entry = field_of(key)
             if entry is None or below is None:
                 continue
-            convert, drops_empty = entry
-            converted = convert(below)
+            convert, drops_empty, ready_made = entry
+            converted = below if below.__class__ is ready_made else convert(below)
             if drops_empty and not converted:
                 continue
             result[key] = converted
@@ -171,9 +172,14 @@ def _plan(struct: Struct) -> _Plan:
     return _Plan(
         go_name=struct.go_name,
         go_type=struct.go_type,
-        fields={field.name: (_conversion(field), _drops_empty(field)) for field in fields},
+        fields={field.name: (_conversion(field), _drops_empty(field), _ready_made(field)) for field in fields},
         always=tuple((field.name, _zero(field)) for field in fields if _always_shown(field)),
     )
+
+
+def _ready_made(field: Field) -> type | None:
+    code = field.type.code if isinstance(field.type, Scalar) else ""
+    return {"s": str, "b": bool}.get(code)
 
 
 def _drops_empty(field: Field) -> bool:

@@ -38,6 +38,10 @@ class Reader(Protocol):
         """One object, or None."""
         ...
 
+    def fields(self, resource: Resource, name: str, namespace: str = "") -> Mapping[str, str] | None:
+        """What field selectors see of one object, for a fraction of what the whole object costs; or None."""
+        ...
+
     def list(self, resource: Resource, namespace: str = "") -> Iterable[Object]:
         """All objects, or those of one namespace."""
         ...

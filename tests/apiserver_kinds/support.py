@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -31,6 +31,10 @@ class Stored:
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
         return self.objects.get((resource, namespace, name))
+
+    def fields(self, resource: Resource, name: str, namespace: str = "") -> Mapping[str, str] | None:
+        found = self.get(resource, name, namespace)
+        return None if found is None else {label: read(found) for label, read in strategy_for(resource).fields.items()}
 
     def list(self, resource: Resource, namespace: str = "") -> Iterable[Object]:
         for (row, space, _), obj in self.objects.items():

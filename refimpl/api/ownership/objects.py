@@ -71,14 +71,14 @@ def difference(shape: Shape, old: Object, new: Object) -> Difference:
 
 
 def _compare(shape: Shape, old: Any, new: Any, path: Path, found: _Found) -> None:
-    if old is new:
+    if old == new:
         return
     if shape.kind == "leaf" or not (_full(old) or _full(new)):
         if old is _MISSING:
             found.added.add(path)
         elif new is _MISSING:
             found.removed.add(path)
-        elif old != new:
+        else:
             found.modified.add(path)
         return
     before = {element: (value, kind) for element, value, kind in shape.members(old)}

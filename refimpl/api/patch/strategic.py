@@ -69,11 +69,12 @@ def merge_maps(kind: Type, original: Object, patch: Object) -> Object:
     if PATCH in patch:
         return _replaced_or_deleted(patch)
     merged = _retained(original, patch)
-    ordered = _merge_ordered_lists(kind, merged, patch)
+    directed = any(key[:1] == "$" for key in patch)
+    ordered = _merge_ordered_lists(kind, merged, patch) if directed else ()
     for key, value in patch.items():
-        if key == RETAIN_KEYS or key.startswith(SET_ORDER) or key in ordered:
+        if directed and (key == RETAIN_KEYS or key.startswith(SET_ORDER) or key in ordered):
             continue
-        if key.startswith(DELETE_VALUES):
+        if directed and key.startswith(DELETE_VALUES):
             _delete_values(merged, _directed(key, DELETE_VALUES, "primitive list"), value)
         elif value is None:
             merged.pop(key, None)
@@ -104,6 +105,8 @@ def _retained(original: Object, patch: Object) -> Object:
 
 
 def _merged_value(kind: Type, key: str, old: Any, new: Any) -> Any:
+    if not isinstance(new, dict | list):
+        return new
     if isinstance(old, dict) and isinstance(new, dict):
         field = _field(kind, key)
         if field is not None and "replace" in field.strategies:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final, Protocol
 
 from refimpl.api.errors import Object
+from refimpl.api.resources import Resource
 from refimpl.apiserver.admission import (
     defaultstorageclass,
     defaulttolerationseconds,
@@ -22,7 +23,15 @@ from refimpl.apiserver.strategy import Context
 
 
 class Plugin(Protocol):
-    """One admission plug-in: a module of this package."""
+    """One admission plug-in: a module of this package.
+
+    Attributes:
+        CONCERNS: the resources whose writes it looks at; None for all.
+    """
+
+    @property
+    def CONCERNS(self) -> Collection[Resource] | None:  # noqa: N802, D102 - a constant of the module
+        ...
 
     def admit(self, ctx: Context, old: Object | None, new: Object | None, /) -> None:
         """Changes `new` in place, or raises `ApiError` to refuse.
@@ -48,9 +57,13 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
 
 
 @cache
-def chain(disabled: tuple[str, ...]) -> tuple[Plugin, ...]:
-    """The plug-ins that are not switched off; what is said about handing on rights cannot be switched off."""
-    return (*(plugin for name, plugin in PLUGINS.items() if name not in disabled), escalation)
+def chain(disabled: tuple[str, ...], resource: Resource) -> tuple[Plugin, ...]:
+    """The plug-ins that look at a resource and are not switched off.
+
+    What is said about handing on rights cannot be switched off.
+    """
+    enabled = (*(plugin for name, plugin in PLUGINS.items() if name not in disabled), escalation)
+    return tuple(plugin for plugin in enabled if plugin.CONCERNS is None or resource in plugin.CONCERNS)
 
 
 def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
@@ -64,5 +77,5 @@ def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
     Raises:
         ApiError: a plug-in refuses.
     """
-    for plugin in chain(ctx.settings.disable_admission_plugins):
+    for plugin in chain(ctx.settings.disable_admission_plugins, ctx.resource):
         plugin.admit(ctx, old, new)

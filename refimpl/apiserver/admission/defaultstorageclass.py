@@ -11,13 +11,15 @@ from refimpl.api.errors import Object
 from refimpl.api.resources import PERSISTENTVOLUMECLAIMS, STORAGECLASSES
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = (PERSISTENTVOLUMECLAIMS,)
+
 MARK: Final = "storageclass.kubernetes.io/is-default-class"
 OLD_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
 
 
 def admit(ctx: Context, _old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
-    if ctx.operation != "CREATE" or ctx.resource is not PERSISTENTVOLUMECLAIMS or new is None:
+    if ctx.operation != "CREATE" or new is None:
         return
     spec = new.setdefault("spec", {})
     chosen = spec.get("storageClassName") is not None or OLD_ANNOTATION in (new["metadata"].get("annotations") or {})

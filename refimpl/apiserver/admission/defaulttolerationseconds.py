@@ -11,13 +11,15 @@ from refimpl.api.errors import Object
 from refimpl.api.resources import PODS
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = (PODS,)
+
 NOT_READY: Final = "node.kubernetes.io/not-ready"
 UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 
 
 def admit(ctx: Context, _old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
-    if ctx.resource is PODS and not ctx.subresource and new is not None:
+    if not ctx.subresource and new is not None:
         settings = ctx.settings
         add_tolerations(
             new, settings.default_not_ready_toleration_seconds, settings.default_unreachable_toleration_seconds

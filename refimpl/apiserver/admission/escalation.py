@@ -17,6 +17,8 @@ from refimpl.apiserver.authorization.rbac import Rbac
 from refimpl.apiserver.authorization.rules import described, uncovered
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = (ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS)
+
 _EVERYTHING: Final[list[Object]] = [
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
@@ -26,7 +28,7 @@ _COLLECTED: Final = ("ownerReferences", "finalizers", "managedFields")
 
 def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
-    if ctx.resource not in _WRITTEN or new is None or PRIVILEGED in ctx.user.groups:
+    if new is None or PRIVILEGED in ctx.user.groups:
         return
     rbac = next((each for each in ctx.security.authorizers if isinstance(each, Rbac)), None)
     if rbac is None or (old is not None and only_collected(old, new)):
@@ -35,9 +37,6 @@ def admit(ctx: Context, old: Object | None, new: Object | None) -> None:
         admit_role(ctx, rbac, old, new)
     else:
         admit_binding(ctx, rbac, new)
-
-
-_WRITTEN: Final = frozenset({ROLES, CLUSTERROLES, ROLEBINDINGS, CLUSTERROLEBINDINGS})
 
 
 def only_collected(old: Object, new: Object) -> bool:

@@ -11,6 +11,8 @@ from refimpl.api.errors import ApiError, Cause, Object, forbidden, not_found
 from refimpl.api.resources import NAMESPACES
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = None
+
 PROTECTED: Final = frozenset({"default", "kube-system", "kube-public"})
 
 
@@ -24,10 +26,10 @@ def admit(ctx: Context, _old: Object | None, _new: Object | None) -> None:
 
 def require_active(ctx: Context) -> None:
     """The namespace of the request exists and is not terminating."""
-    namespace = ctx.reader.get(NAMESPACES, ctx.namespace)
+    namespace = ctx.reader.fields(NAMESPACES, ctx.namespace)
     if namespace is None:
         raise not_found(NAMESPACES, ctx.namespace)
-    if (namespace.get("status") or {}).get("phase") == "Terminating":
+    if namespace["status.phase"] == "Terminating":
         raise terminating(ctx)
 
 

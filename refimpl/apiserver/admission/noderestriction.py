@@ -25,6 +25,8 @@ from refimpl.apiserver.authorization.node import identity
 from refimpl.apiserver.authorization.nodegraph import MIRROR, references
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = None
+
 RESTRICTED: Final = "node-restriction.kubernetes.io"
 ROLE: Final = "node-role.kubernetes.io"
 _KUBERNETES: Final = ("kubernetes.io", "k8s.io")

@@ -11,12 +11,14 @@ from refimpl.api.errors import Object
 from refimpl.api.resources import NODES
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = (NODES,)
+
 NOT_READY: Final = "node.kubernetes.io/not-ready"
 
 
 def admit(ctx: Context, _old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
-    if ctx.operation == "CREATE" and ctx.resource is NODES and not ctx.subresource and new is not None:
+    if ctx.operation == "CREATE" and not ctx.subresource and new is not None:
         add_not_ready_taint(new)
 
 

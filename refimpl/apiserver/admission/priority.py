@@ -12,6 +12,8 @@ from refimpl.api.errors import Object, forbidden
 from refimpl.api.resources import PODS, PRIORITYCLASSES
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = (PODS, PRIORITYCLASSES)
+
 SYSTEM_CLASSES: Final = frozenset({"system-cluster-critical", "system-node-critical"})
 DEFAULT_POLICY: Final = "PreemptLowerPriority"
 

@@ -5,15 +5,19 @@ Source: kube-apiserver 1.36 `plugin/pkg/admission/runtimeclass`.
 
 from __future__ import annotations
 
+from typing import Final
+
 from refimpl.api import podresources
 from refimpl.api.errors import ApiError, Object, forbidden
 from refimpl.api.resources import PODS, RUNTIMECLASSES
 from refimpl.apiserver.strategy import Context
 
+CONCERNS: Final = (PODS,)
+
 
 def admit(ctx: Context, _old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
-    if ctx.operation != "CREATE" or ctx.resource is not PODS or ctx.subresource or new is None:
+    if ctx.operation != "CREATE" or ctx.subresource or new is None:
         return
     spec = new["spec"]
     chosen = class_of(ctx, spec.get("runtimeClassName"))

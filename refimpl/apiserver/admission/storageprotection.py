@@ -16,12 +16,14 @@ FINALIZERS: Final = {
     PERSISTENTVOLUMES: "kubernetes.io/pv-protection",
 }
 
+CONCERNS: Final = tuple(FINALIZERS)
+
 
 def admit(ctx: Context, _old: Object | None, new: Object | None) -> None:
     """See `chain.Plugin`."""
     if ctx.operation != "CREATE" or ctx.subresource or new is None or not ctx.settings.protect_storage:
         return
-    finalizer = FINALIZERS.get(ctx.resource)
+    finalizer = FINALIZERS[ctx.resource]
     present = new["metadata"].get("finalizers") or []
-    if finalizer is not None and finalizer not in present:
+    if finalizer not in present:
         new["metadata"]["finalizers"] = [*present, finalizer]

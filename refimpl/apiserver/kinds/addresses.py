@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 from refimpl.api.errors import Cause
@@ -27,6 +28,7 @@ def family(text: str) -> Family:
     return "IPv6" if ":" in text else "IPv4"
 
 
+@lru_cache(maxsize=8192)
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address, or None; leading zeros of IPv4 parts are accepted, as old fields do."""
     plain = _LEADING_ZERO.sub(r"\1", text) if family(text) == "IPv4" else text

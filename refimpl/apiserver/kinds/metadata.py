@@ -26,7 +26,7 @@ NameProblems = Callable[[str], Iterable[str]]
 def validate_create(ctx: Context, strategy: Strategy, obj: Object) -> list[Cause]:
     """What is wrong with the metadata of a new object."""
     found = list(object_causes(obj, ctx.resource.namespaced, strategy.name_problems))
-    return found or list(object_causes(obj, ctx.resource.namespaced, path_problems))
+    return found or list(_name_causes(obj["metadata"], path_problems))
 
 
 def validate_update(ctx: Context, old: Object, new: Object) -> list[Cause]:

@@ -16,6 +16,9 @@ from refimpl.apiserver.content.encoding import with_revision
 DEFAULT_CAPACITY = 8192
 """Changes kept per resource."""
 
+_FEW = 16
+"""So many places are inserted faster than all are sorted."""
+
 Key = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
 
@@ -93,6 +96,7 @@ class ResourceCache:
         self.floor = floor
         self.compacted = 0
         self._order: list[tuple[bytes, Key]] = []
+        self._unordered: list[tuple[bytes, Key]] = []
         self._sorted: tuple[Entry, ...] | None = None
 
     def apply(self, change: Change) -> None:
@@ -124,6 +128,7 @@ class ResourceCache:
     def ordered(self) -> tuple[Entry, ...]:
         """All entries in the order of the bytes of `namespace/name`, as etcd keeps them."""
         if self._sorted is None:
+            self._put_in_order()
             entries = self.entries
             self._sorted = tuple([entries[key] for _, key in self._order])
         return self._sorted
@@ -167,12 +172,23 @@ class ResourceCache:
         self._sorted = None
         if entry is None:
             if self.entries.pop(key, None) is not None:
+                self._put_in_order()
                 place = (_path(key), key)
                 del self._order[bisect_left(self._order, place)]
             return
         if key not in self.entries:
-            insort(self._order, (_path(key), key))
+            self._unordered.append((_path(key), key))
         self.entries[key] = entry
+
+    def _put_in_order(self) -> None:
+        """Takes in the places of new entries; of some kinds (events) there are many before anybody asks for a list."""
+        if len(self._unordered) < _FEW:
+            for place in self._unordered:
+                insort(self._order, place)
+        else:
+            self._order += self._unordered
+            self._order.sort()
+        self._unordered.clear()
 
 
 def _path(key: Key) -> bytes:

@@ -7,7 +7,7 @@ several API servers on one store see the same order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -171,6 +171,11 @@ class Registry:
         """See `strategy.Reader`."""
         entry = self.entry(resource, name, namespace)
         return self.decode(resource, entry.item) if entry is not None else None
+
+    def fields(self, resource: Resource, name: str, namespace: str = "") -> Mapping[str, str] | None:
+        """See `strategy.Reader`."""
+        entry = self.entry(resource, name, namespace)
+        return entry.fields if entry is not None else None
 
     def list(self, resource: Resource, namespace: str = "") -> Iterable[Object]:
         """See `strategy.Reader`."""

@@ -56,14 +56,14 @@ class WatchStream(AsyncIterator[bytes]):
         self._after = after
         self._writer = writer
         self._backlog = backlog
-        self._bookmarks = options.bookmarks
         timeout = options.timeout or MIN_TIMEOUT * (1 + call.clock.random.random())
         now = call.clock.monotonic()
         self._end = now + timeout
         self._next_bookmark = max(now, min(now + BOOKMARK_INTERVAL, self._end - BOOKMARK_BEFORE_END))
-        if not self._bookmarks:
+        if not options.bookmarks:
             self._next_bookmark = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._rung = self._over = False
         self._arm()
 
     @property
@@ -83,7 +83,7 @@ class WatchStream(AsyncIterator[bytes]):
             chunk = self._take()
             if chunk:
                 return chunk
-            if self._watcher.closed or self._watcher.dropped or self._call.clock.monotonic() >= self._end:
+            if self._over or self._watcher.closed or self._watcher.dropped:
                 await self.aclose()
                 raise StopAsyncIteration
             try:
@@ -104,11 +104,20 @@ class WatchStream(AsyncIterator[bytes]):
         for change in self._watcher.take():
             if change.revision > self._after:
                 lines += event_lines(self._selection, self._writer, change)
-        if self._bookmarks and not self._watcher.closed and self._call.clock.monotonic() >= self._next_bookmark:
-            lines.append(self._writer.bookmark(max(self._call.registry.revision, self._after)))
-            self._next_bookmark = self._bookmark_after(self._call.clock.monotonic())
-            self._arm()
+        if self._rung:
+            lines += self._due(self._call.clock.monotonic())
         return b"".join(lines)
+
+    def _due(self, now: float) -> list[bytes]:
+        """What the time brings: a bookmark, or the end."""
+        lines = []
+        if now >= self._next_bookmark and not self._watcher.closed:
+            lines.append(self._writer.bookmark(max(self._call.registry.revision, self._after)))
+            self._next_bookmark = self._bookmark_after(now)
+        self._rung, self._over = False, now >= self._end
+        if not self._over:
+            self._arm()
+        return lines
 
     def _bookmark_after(self, now: float) -> float:
         """When the next bookmark is due: within the interval, and once shortly before the end."""
@@ -118,7 +127,11 @@ class WatchStream(AsyncIterator[bytes]):
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(min(self._end, self._next_bookmark), self._watcher.wake)
+        self._timer = asyncio.get_running_loop().call_at(min(self._end, self._next_bookmark), self._ring)
+
+    def _ring(self) -> None:
+        self._rung = True
+        self._watcher.wake()
 
 
 class EventWriter:

@@ -11,7 +11,7 @@ _BOOKMARK = "max(self._call.registry.revision, self._after)"
 
 
 def _bookmarks(meant):
-    return slip(watch.WatchStream, "_take", _BOOKMARK, meant)
+    return slip(watch.WatchStream, "_due", _BOOKMARK, meant)
 
 
 def _labels(written, meant):
@@ -22,7 +22,7 @@ FAULTS = [
     Fault(
         "bookmarks come unasked",
         ids=("M-API-11",),
-        patch=slip(watch.WatchStream, "__init__", "self._bookmarks = options.bookmarks", "self._bookmarks = True"),
+        patch=slip(watch.WatchStream, "__init__", "if not options.bookmarks:", "if False:"),
     ),
     Fault("bookmarks run ahead", ids=("M-API-13",), patch=_bookmarks("self._call.registry.revision + 1")),
     Fault(

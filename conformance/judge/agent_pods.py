@@ -17,7 +17,6 @@ from conformance.record.history import Exchange, Object, ObjectEvent, Story
 from conformance.verdict import NotExercised
 
 PODS = "/api/v1/namespaces/[^/]+/pods"
-TERMINAL = ("Succeeded", "Failed")
 
 
 def path(seen: AgentSeen, role: str, subresource: str = "") -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen
 from conformance.judge.conditions import all_conditions, status
+from conformance.judge.pods import TERMINAL
 from conformance.record.history import ObjectEvent
 from conformance.verdict import Violation
 
@@ -53,7 +54,7 @@ def gone_back(seen: AgentSeen, role: str) -> Iterator[Violation]:
     for event in seen.pod(role).events:
         before, after = pods.phase(event.before), pods.phase(event.after)
         if event.before and event.after and before != after and ORDER[after] <= ORDER[before]:
-            want = f"no other phase after {before}" if before in pods.TERMINAL else f"no phase before {before}"
+            want = f"no other phase after {before}" if before in TERMINAL else f"no phase before {before}"
             yield Violation(want=want, got=after, at=event.at, about=seen.naming.name(role))
 
 
@@ -62,7 +63,7 @@ def half_ended(seen: AgentSeen, role: str) -> Iterator[Violation]:
     pods.last(seen, role)
     for event in seen.pod(role).events:
         alive = [each["name"] for each in pods.containers(event.after) if pods.is_running(each)]
-        if pods.phase(event.after) in pods.TERMINAL and (alive or status(event.after, "Ready") == "True"):
+        if pods.phase(event.after) in TERMINAL and (alive or status(event.after, "Ready") == "True"):
             want = f"nothing that runs, and Ready not True, in a pod that is {pods.phase(event.after)}"
             got = f"Ready {status(event.after, 'Ready')}, running: {alive}"
             yield Violation(want=want, got=got, at=event.at, about=seen.naming.name(role))

@@ -7,6 +7,9 @@ import attrs
 from conformance.clock import parse_time
 from conformance.record.history import Object, Story
 
+TERMINAL = ("Succeeded", "Failed")
+"""The phases in which a pod has run its course."""
+
 
 @attrs.frozen
 class Deletion:
@@ -35,7 +38,7 @@ def deletion(story: Story) -> Deletion | None:
 
 def ended(state: Object | None) -> bool:
     """Whether a pod has run its course, well or badly."""
-    return ((state or {}).get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return ((state or {}).get("status") or {}).get("phase") in TERMINAL
 
 
 def terminating(state: Object | None) -> bool:

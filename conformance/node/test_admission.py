@@ -17,6 +17,7 @@ from conformance.judge import agent_events, quantities
 from conformance.judge import agent_pods as pods
 from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_admission import outcome, refused, taken
+from conformance.judge.pods import TERMINAL
 from conformance.record.history import Object
 from conformance.scenario import judges
 from conformance.verdict import NotExercised, Violation
@@ -63,7 +64,7 @@ def test_all_containers_count_and_those_that_come_first_by_their_peak(seen: Agen
 def test_a_refusal_tells_what_is_used(seen: AgentSeen) -> None:
     decided, message = seen.mark("batch decided"), outcome(seen, "giant-cpu")[2]
     together = (seen.pod(role).state_at(decided.at) for role in (*BATCH, "selected"))
-    there = [state for state in together if state is not None and pods.phase(state) not in pods.TERMINAL]
+    there = [state for state in together if state is not None and pods.phase(state) not in TERMINAL]
     asked = [each["spec"]["containers"][0]["resources"]["requests"]["cpu"] for each in there]
     used = sum(int((quantities.amount(text) or 0) * 1000) for text in asked)
     if f"used: {used}," not in message:

@@ -21,6 +21,7 @@ from conformance.judge import agent_pods as pods
 from conformance.judge import pod_lives
 from conformance.judge.agent import AgentSeen
 from conformance.judge.agent_requests import WRITES, since
+from conformance.judge.pods import TERMINAL
 from conformance.record.history import Object, ObjectEvent
 from conformance.scenario import judges
 from conformance.timing import Window
@@ -141,7 +142,7 @@ def test_a_pod_has_ended_before_it_is_removed(seen: AgentSeen) -> Iterator[Viola
         _deleted(seen, role)
         gone = _went(seen, role)
         phase = pods.phase(gone.before) if gone else ""
-        if gone is not None and phase not in pods.TERMINAL:
+        if gone is not None and phase not in TERMINAL:
             want = "Succeeded or Failed in the last status"
             yield Violation(want=want, got=phase, at=gone.at, about=seen.naming.name(role))
 

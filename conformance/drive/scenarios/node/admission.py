@@ -8,7 +8,7 @@ from typing import Any
 from conformance.agent_timing import AgentTiming
 from conformance.drive.agent import AgentStage
 from conformance.drive.containers import pause, shell
-from conformance.judge.agent_pods import TERMINAL
+from conformance.judge.pods import TERMINAL
 from conformance.judge.quantities import amount
 from conformance.kinds import EVENT, LEASE, NODE, POD
 from conformance.scenario import agent_scenario

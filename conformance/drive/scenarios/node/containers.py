@@ -9,6 +9,7 @@ from conformance.drive.agent import AgentStage
 from conformance.drive.containers import NO_IMAGE, pause, shell
 from conformance.judge import agent_pods as pods
 from conformance.judge.conditions import status
+from conformance.judge.pods import TERMINAL
 from conformance.kinds import EVENT, LEASE, NODE, POD
 from conformance.scenario import agent_scenario
 
@@ -101,7 +102,7 @@ async def agent_containers(stage: AgentStage) -> None:
 def _over(stage: AgentStage) -> bool:
     """Whether everything was seen that the cases are about."""
     return (
-        all(stage.phase(role) in pods.TERMINAL for role in ENDING)
+        all(stage.phase(role) in TERMINAL for role in ENDING)
         and all(_restarted(stage, role) >= RESTARTS for role in RESTARTING)
         and _restarted(stage, "live") >= 1
         and stage.phase("initialized") == "Running"

@@ -8,8 +8,8 @@ from typing import Any
 from conformance.agent_timing import AgentTiming
 from conformance.drive.agent import AgentStage
 from conformance.drive.containers import STUBBORN, pause, shell
-from conformance.judge.agent_pods import TERMINAL
 from conformance.judge.conditions import status
+from conformance.judge.pods import TERMINAL
 from conformance.kinds import EVENT, LEASE, NODE, POD, PRIORITY_CLASS
 from conformance.scenario import agent_scenario
 

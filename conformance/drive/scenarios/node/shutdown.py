@@ -7,7 +7,7 @@ from typing import Any
 from conformance.agent_timing import AgentTiming
 from conformance.drive.agent import AgentStage
 from conformance.drive.containers import STUBBORN, pause, shell
-from conformance.judge.agent_pods import TERMINAL
+from conformance.judge.pods import TERMINAL
 from conformance.kinds import LEASE, NODE, POD
 from conformance.scenario import agent_scenario
 

@@ -31,6 +31,10 @@ T = TypeVar("T")
 VIRTUAL_EPOCH = datetime(2018, 7, 2, 2, 11, 27, tzinfo=UTC)
 """Where virtual time starts: the creation time of the node in the article the project began with."""
 
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = 1_000_000
+"""In a second."""
+
 _UUID_MASK = ~((0xF << 76) | (0x3 << 62))
 _UUID_VERSION_4 = (4 << 76) | (2 << 62)
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -46,10 +50,9 @@ class Clock:
 
     def __init__(self, *, epoch: datetime | None = None, seed: int | None = None) -> None:
         self.random = random.Random(seed)
-        self._epoch = epoch
-        self._stamped = (-1.0, "")
-        if epoch is None:
-            self._epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._epoch = epoch if epoch is not None else datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._epoch_microseconds = (self._epoch - _UNIX_EPOCH) // timedelta(microseconds=1)
+        self._written = (-1, "")
 
     @classmethod
     def virtual(cls, seed: int = 0) -> Self:
@@ -62,19 +65,25 @@ class Clock:
 
     def now(self) -> datetime:
         """The current UTC wall-clock time, derived from the loop's clock."""
-        assert self._epoch is not None
         return self._epoch + timedelta(seconds=asyncio.get_running_loop().time())
 
     def timestamp(self) -> str:
         """Now as the API writes `Time`: RFC 3339, whole seconds, `Z`."""
-        now = asyncio.get_running_loop().time()
-        if now != self._stamped[0]:
-            self._stamped = (now, format_time(self.now()))
-        return self._stamped[1]
+        return self._write(self._microseconds() // _MICROSECONDS) + "Z"
 
     def micro_timestamp(self) -> str:
         """Now as the API writes `MicroTime`: RFC 3339, six fractional digits, `Z`."""
-        return format_micro_time(self.now())
+        second, fraction = divmod(self._microseconds(), _MICROSECONDS)
+        return f"{self._write(second)}.{fraction:06d}Z"
+
+    def _microseconds(self) -> int:
+        return self._epoch_microseconds + round(asyncio.get_running_loop().time() * _MICROSECONDS)
+
+    def _write(self, second: int) -> str:
+        """A second since 1970 as RFC 3339 without zone: a cluster writes each of them many times."""
+        if second != self._written[0]:
+            self._written = (second, format_time(_UNIX_EPOCH + timedelta(seconds=second))[:-1])
+        return self._written[1]
 
     def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
         """Waits on the loop's clock."""

@@ -121,10 +121,15 @@ def _keys(value: dict[str, Any] | list[Any]) -> int:
     return count
 
 
-def duplicates(body: bytes) -> list[str]:
-    """Paths of the keys that are there twice, e.g. `metadata.name`, `spec.taints[0].key`, in the order of the text."""
+def duplicates(body: bytes, value: Any = None) -> list[str]:
+    """Paths of the keys that are there twice, e.g. `metadata.name`, `spec.taints[0].key`, in the order of the text.
+
+    Args:
+        body: a valid text.
+        value: what it decodes to, where that is known.
+    """
     found: dict[str, None] = {}
-    if has_duplicates(body, decode(body)):
+    if has_duplicates(body, decode(body) if value is None else value):
         _collect(decode_pairs(body), "", found)
     return list(found)
 

@@ -52,9 +52,14 @@ def strict_errors(api_version: str, kind: str, obj: Object, body: bytes, decoded
     return unknown_fields(api_version, kind, obj)
 
 
-def duplicate_fields(body: bytes) -> list[str]:
-    """What a strict server says about repeated keys in a patch document."""
-    return [f'duplicate field "{path}"' for path in jsontext.duplicates(body)][:MOST]
+def duplicate_fields(body: bytes, document: Object | None = None) -> list[str]:
+    """What a strict server says about repeated keys in a patch document.
+
+    Args:
+        body: the text of the document.
+        document: what it decodes to, where that is known.
+    """
+    return [f'duplicate field "{path}"' for path in jsontext.duplicates(body, document)][:MOST]
 
 
 def _findings(struct: Struct, obj: Any) -> list[str]:
@@ -66,14 +71,17 @@ def _findings(struct: Struct, obj: Any) -> list[str]:
 @cache
 def _suspicion(struct: Struct) -> Suspicion:
     """A quick look for any unknown field, for the many objects that have none: it makes no paths."""
-    below = {name: _suspicion_of(field.type) for name, field in struct.fields.items()}
+    # Types may contain themselves: the look into a field is made when one is met.
+    below: dict[str, Suspicion | None] = {}
 
     def look(value: Any) -> bool:
         if value.__class__ is not dict:
             return False
         for key, member in value.items():
             if key not in below:
-                return True
+                if key not in struct.fields:
+                    return True
+                below[key] = _suspicion_of(struct.fields[key].type)
             deeper = below[key]
             if deeper is not None and deeper(member):
                 return True
@@ -86,12 +94,7 @@ def _suspicion_of(kind: Type) -> Suspicion | None:
     if isinstance(kind, Scalar):
         return None
     if isinstance(kind, Struct):
-
-        def later(value: Any) -> bool:
-            # Types may contain themselves: the look into the inner one is made when it is needed.
-            return _suspicion(kind)(value)
-
-        return later
+        return _suspicion(kind)
     item = _suspicion_of(kind.item)
     if item is None:
         return None

@@ -24,6 +24,7 @@ from typing import ClassVar, Literal, Protocol
 import attrs
 
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.api.http import User
 from refimpl.api.resources import Resource
 from refimpl.apiserver.security import ALLOW_ALL, Security
@@ -107,17 +108,6 @@ class Column:
     priority: int = 0
 
 
-FieldGetter = Callable[[Object], str]
-
-
-def _name(obj: Object) -> str:
-    return str(obj["metadata"].get("name", ""))
-
-
-def _namespace(obj: Object) -> str:
-    return str(obj["metadata"].get("namespace", ""))
-
-
 class Strategy:
     """Behaviour of one kind; this base class is that of a storage-only kind.
 
@@ -154,7 +144,9 @@ class Strategy:
     default_propagation: ClassVar[Literal["Background", "Orphan"]] = "Background"
     stored_as: ClassVar[Resource | None] = None
     deprecation: ClassVar[str] = ""
-    fields: ClassVar[Mapping[str, FieldGetter]] = {"metadata.name": _name, "metadata.namespace": _namespace}
+    fields: ClassVar[Mapping[str, FieldGetter]] = {
+        label: FieldLabel(label) for label in ("metadata.name", "metadata.namespace")
+    }
     field_aliases: ClassVar[Mapping[str, str]] = {}
     own_field_labels: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...] | None] = None

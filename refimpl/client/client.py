@@ -7,7 +7,7 @@ Every method raises `refimpl.api.errors.ApiError` when the server answers with a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -25,6 +25,7 @@ _PATCH_TYPES: Mapping[PatchKind, str] = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
 }
+STRATEGIC = _PATCH_TYPES["strategic"]
 _PAGE = 500
 
 
@@ -227,20 +228,36 @@ class Client:
         content_type: str | None = None,
     ) -> Object:
         """Any request with a JSON answer; prefer a verb's own method."""
+        request = self._request(method, path, body, query, content_type)
+        return _decoded(request, await self._answer(request))
+
+    async def tell(self, method: str, path: str, body: Any, *, content_type: str | None = None) -> None:
+        """A request of which only matters that it worked: the answer is not read."""
+        await self._answer(self._request(method, path, body, None, content_type))
+
+    def _request(
+        self, method: str, path: str, body: Any, query: Mapping[str, str] | None, content_type: str | None
+    ) -> Request:
+        parameters = tuple(query.items()) if query else ()
         if body is None:
-            request = Request(method, path, tuple((query or {}).items()), self._headers)
-        else:
-            headers = {**self._headers, "content-type": content_type} if content_type else self._body_headers
-            request = Request(method, path, tuple((query or {}).items()), headers, msgspec.json.encode(body))
+            return Request(method, path, parameters, self._headers)
+        headers = {**self._headers, "content-type": content_type} if content_type else self._body_headers
+        return Request(method, path, parameters, headers, msgspec.json.encode(body))
+
+    async def _answer(self, request: Request) -> bytes:
+        """The body of a good answer."""
         response = await self._send(request, stream=False)
         answer = response.body if isinstance(response.body, bytes) else await _collect(response)
         if response.status >= 400:
             raise _error(response.status, answer)
-        return _decoded(request, answer)
+        return answer
 
-    async def _send(self, request: Request, *, stream: bool) -> Response:
+    def _send(self, request: Request, *, stream: bool) -> Awaitable[Response]:
         if self._timeout is None:
-            return await self._transport.send(request, stream=stream)
+            return self._transport.send(request, stream=stream)
+        return self._send_in_time(request, stream=stream)
+
+    async def _send_in_time(self, request: Request, *, stream: bool) -> Response:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._transport.send(request, stream=stream)

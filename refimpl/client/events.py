@@ -40,6 +40,15 @@ class _Said:
     message: str
 
 
+@attrs.define
+class _Written:
+    """An event that was written, and how often what it says was said."""
+
+    namespace: str
+    name: str
+    count: int = 1
+
+
 @attrs.frozen
 class Rate:
     """How many events may be written.
@@ -104,7 +113,7 @@ class EventRecorder:
         self._bucket = _Bucket(rate.at_once if rate else 0, 0.0)
         self._source = {"component": component, "host": host} if host else {"component": component}
         self._queue: EventQueue[Object] = EventQueue(_QUEUE_LIMIT)
-        self._known: OrderedDict[_Said, Object] = OrderedDict()
+        self._known: OrderedDict[_Said, _Written] = OrderedDict()
         self._spam = SpamFilter(clock)
 
     def event(self, about: Object, kind: str, reason: str, message: str) -> None:
@@ -174,17 +183,18 @@ class EventRecorder:
         if known is not None and await self._count(known, body):
             self._known.move_to_end(said)
             return
-        self._known[said] = await self._client.create(EVENTS, body)
+        metadata = body["metadata"]
+        await self._client.tell("POST", EVENTS.path(metadata["namespace"]), body)
+        self._known[said] = _Written(metadata["namespace"], metadata["name"])
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
-    async def _count(self, known: Object, body: Object) -> bool:
+    async def _count(self, known: _Written, body: Object) -> bool:
         """Counts a repetition on the event written before; False when that one has expired."""
-        known["count"] += 1
-        patch = {"count": known["count"], "lastTimestamp": body["lastTimestamp"]}
-        metadata = known["metadata"]
+        known.count += 1
+        patch = {"count": known.count, "lastTimestamp": body["lastTimestamp"]}
         try:
-            await self._client.patch(EVENTS, metadata["name"], patch, namespace=metadata["namespace"])
+            await self._client.patch(EVENTS, known.name, patch, namespace=known.namespace)
         except ApiError as error:
             if error.code == 404:
                 return False

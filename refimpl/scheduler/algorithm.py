@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import chain
-from operator import attrgetter
+from itertools import chain, compress, repeat
+from operator import add, attrgetter, mul
 from typing import cast
 
 import attrs
@@ -183,8 +183,7 @@ class Algorithm:
     def _pick(self, feasible: Feasible, total: Sequence[int]) -> Verdict:
         """One of the best."""
         best = max(total)
-        pairs = zip(feasible.verdicts, total, strict=True)
-        return self.random.choice([verdict for verdict, score in pairs if score == best])
+        return self.random.choice(list(compress(feasible.verdicts, map(best.__eq__, total))))
 
 
 _NOT_NAMED = Rejection("NodeAffinity", ("node(s) didn't satisfy plugin(s) [NodeAffinity]",), unresolvable=True)
@@ -205,4 +204,4 @@ _rejection, _resources, _intolerable = attrgetter("rejection"), attrgetter("reso
 
 
 def _added(total: list[int], more: Sequence[int], weight: int) -> list[int]:
-    return [before + weight * score for before, score in zip(total, more, strict=True)]
+    return list(map(add, total, map(mul, more, repeat(weight))))

@@ -104,7 +104,7 @@ class SchedulerEvents:
         if series is not None and await self._repeat(series, body["eventTime"]):
             self._known.move_to_end(said)
             return
-        await self._client.create(EVENTS_V1, body)
+        await self._client.tell("POST", EVENTS_V1.path(body["metadata"]["namespace"]), body)
         metadata = body["metadata"]
         self._known[said] = _Series(metadata["name"], metadata["namespace"], 1, self._clock.monotonic())
         if len(self._known) > _REMEMBERED:

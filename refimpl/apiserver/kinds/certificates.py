@@ -11,9 +11,10 @@ from typing import ClassVar, Final
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import causes, printing
-from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label, keep
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, keep
+from refimpl.apiserver.strategy import Column, Context
 from refimpl.clock import Clock
 
 DECISIONS: Final = ("Approved", "Denied")
@@ -38,7 +39,7 @@ class CertificateSigningRequests(Kind):
     has_status: ClassVar[bool] = True
     update_without_version: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
-    fields: ClassVar[dict[str, FieldGetter]] = {**NAME_LABEL, "spec.signerName": field_label("spec.signerName")}
+    fields: ClassVar[dict[str, FieldGetter]] = {**NAME_LABEL, "spec.signerName": FieldLabel("spec.signerName")}
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,
         printing.AGE,

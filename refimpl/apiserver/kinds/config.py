@@ -11,10 +11,11 @@ from typing import ClassVar, Final
 
 from refimpl.api import jsontext
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import causes, metadata, printing
-from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label
+from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind
 from refimpl.apiserver.kinds.podspec.environment import config_key_problems
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.strategy import Column, Context
 from refimpl.clock import Clock
 
 MAX_BYTES: Final = 1024 * 1024
@@ -95,7 +96,7 @@ class Secrets(Kind):
 
     update_without_version: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
-    fields: ClassVar[dict[str, FieldGetter]] = {**NAMESPACED_LABELS, "type": field_label("type")}
+    fields: ClassVar[dict[str, FieldGetter]] = {**NAMESPACED_LABELS, "type": FieldLabel("type")}
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,
         Column("Type", printing.field("type"), documents="type"),

@@ -12,10 +12,11 @@ import attrs
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.api.resources import EVENTS, Resource
 from refimpl.apiserver.kinds import causes, metadata, printing
-from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind
+from refimpl.apiserver.strategy import Column, Context
 from refimpl.clock import Clock
 
 MAX_NOTE: Final = 1024
@@ -128,11 +129,11 @@ class Events(Kind):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAMESPACED_LABELS,
-        **{f"involvedObject.{key}": field_label(f"involvedObject.{key}") for key in _INVOLVED},
-        "reason": field_label("reason"),
-        "reportingComponent": field_label("reportingComponent"),
+        **{f"involvedObject.{key}": FieldLabel(f"involvedObject.{key}") for key in _INVOLVED},
+        "reason": FieldLabel("reason"),
+        "reportingComponent": FieldLabel("reportingComponent"),
         "source": source,
-        "type": field_label("type"),
+        "type": FieldLabel("type"),
     }
     columns: ClassVar[tuple[Column, ...] | None] = COLUMNS
 

@@ -8,30 +8,12 @@ from typing import ClassVar
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldLabel
 from refimpl.apiserver.kinds import metadata, printing
-from refimpl.apiserver.strategy import Column, Context, FieldGetter, Strategy
+from refimpl.apiserver.strategy import Column, Context, Strategy
 
-
-def field_label(path: str, default: str = "") -> FieldGetter:
-    """A getter for a field selector's label: one field as text, booleans as `true` and `false`."""
-    *above, last = path.split(".")
-
-    def get(obj: Object) -> str:
-        found = obj
-        for key in above:
-            found = found.get(key) or {}
-        value = found.get(last)
-        if value.__class__ is str:
-            return str(value)
-        if value is None:
-            return default
-        return str(value).lower() if isinstance(value, bool) else str(value)
-
-    return get
-
-
-NAME_LABEL = {"metadata.name": field_label("metadata.name")}
-NAMESPACED_LABELS = {**NAME_LABEL, "metadata.namespace": field_label("metadata.namespace")}
+NAME_LABEL = {"metadata.name": FieldLabel("metadata.name")}
+NAMESPACED_LABELS = {**NAME_LABEL, "metadata.namespace": FieldLabel("metadata.namespace")}
 
 
 class Kind(Strategy):

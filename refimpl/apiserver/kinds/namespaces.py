@@ -10,9 +10,10 @@ from typing import ClassVar, Final
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import causes, metadata, printing
-from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label, keep
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, keep
+from refimpl.apiserver.strategy import Column, Context
 
 NAME_AS_LABEL: Final = "kubernetes.io/metadata.name"
 FINALIZER: Final = "kubernetes"
@@ -27,7 +28,7 @@ class Namespaces(Kind):
     answers_delete_with_object: ClassVar[bool] = True
     marked_first: ClassVar[bool] = True
     own_field_labels: ClassVar[bool] = True
-    fields: ClassVar[dict[str, FieldGetter]] = {**NAME_LABEL, "status.phase": field_label("status.phase")}
+    fields: ClassVar[dict[str, FieldGetter]] = {**NAME_LABEL, "status.phase": FieldLabel("status.phase")}
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,
         Column("Status", printing.field("status.phase"), description="The status of the namespace"),

@@ -10,12 +10,13 @@ from typing import ClassVar
 
 from refimpl.api import meta, names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import causes, limits, printing, quantities
-from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label
+from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind
 from refimpl.apiserver.kinds.podspec.validation import template_causes
 from refimpl.apiserver.kinds.storageclasses import driver_name_causes
 from refimpl.apiserver.kinds.workloads.base import template_defaults
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.strategy import Column, Context
 from refimpl.clock import Clock
 
 
@@ -260,8 +261,8 @@ class ResourceSlices(Kind):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAME_LABEL,
-        "spec.nodeName": field_label("spec.nodeName"),
-        "spec.driver": field_label("spec.driver"),
+        "spec.nodeName": FieldLabel("spec.nodeName"),
+        "spec.driver": FieldLabel("spec.driver"),
     }
     columns: ClassVar[tuple[Column, ...] | None] = (
         printing.NAME,

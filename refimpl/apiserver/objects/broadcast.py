@@ -158,7 +158,7 @@ class Broadcaster:
         groups = self._groups
         if not groups:
             return
-        for interest in _interests(change):
+        for interest in (ALL,) if len(groups) == 1 and ALL in groups else _interests(change):
             group = groups.get(interest)
             if group is not None:
                 if group:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.api.fieldlabels import FieldReader
 from refimpl.api.resources import NODES, OLDER, TABLE, Resource
 from refimpl.apiserver.content import encoding
 from refimpl.apiserver.objects.broadcast import Broadcaster
@@ -31,7 +32,7 @@ class _Home:
     Attributes:
         resource: the row they are kept as.
         place: second part of their keys in the store.
-        fields: selectable fields, with getters.
+        fields: reads what field selectors may ask for.
         cache: current objects and recent changes.
         broadcaster: who watches.
         followers: told of every change within the server.
@@ -39,7 +40,7 @@ class _Home:
 
     resource: Resource
     place: str
-    fields: Sequence[tuple[str, Callable[[Object], str]]]
+    fields: FieldReader
     cache: ResourceCache = attrs.field(factory=lambda: ResourceCache(0))
     broadcaster: Broadcaster = attrs.field(factory=Broadcaster)
     followers: list[Callable[[Change], None]] = attrs.field(factory=list)
@@ -48,11 +49,7 @@ class _Home:
         """The entry of bytes at rest that nobody has decoded yet."""
         item = encoding.splice(value, revision)
         obj = encoding.decode(self.resource, item)
-        return Entry(key, revision, item, obj["metadata"].get("labels") or {}, self.fields_of(obj))
-
-    def fields_of(self, obj: Object) -> dict[str, str]:
-        """The selectable fields of an object."""
-        return {name: getter(obj) for name, getter in self.fields}
+        return Entry(key, revision, item, obj["metadata"].get("labels") or {}, self.fields.read(obj))
 
     def old(self, event: Event) -> Entry | None:
         """The entry that an event of the past replaced."""
@@ -83,7 +80,7 @@ class Registry:
             if row.stored and strategies(row).stored_as is None:
                 place = _PLACES.get(row, row.plural)
                 place = row.qualified_plural if place in self._by_place else place
-                home = _Home(row, place, tuple(strategies(row).fields.items()))
+                home = _Home(row, place, FieldReader(strategies(row).fields))
                 self._by_place[place] = self._homes[row] = home
         for row in (*TABLE, *OLDER):
             kept_as = strategies(row).stored_as
@@ -233,7 +230,7 @@ class Registry:
         value = encoding.encode_value(obj)
         storage_key = self.storage_key(resource, key)
         # What is known now need not be decoded again when the event comes back from the store.
-        labels, fields = metadata.get("labels") or {}, home.fields_of(obj)
+        labels, fields = metadata.get("labels") or {}, home.fields.read(obj)
         self._fresh[storage_key] = (value, labels, fields)
         try:
             revision = await self._store.write(storage_key, value, expected)

@@ -76,13 +76,15 @@ def _patched(
 ) -> Object:
     body = call.request.body
     done: operations.Operations | None = None
+    document: Object | None = None
     match media_type:
         case "application/json-patch+json":
             done = operations.read(body, checked=options.field_validation != "Ignore")
             patched = operations.apply(done, obj)
             refuse = _refuser(failures.undecodable, patched)
         case "application/merge-patch+json":
-            patched = merge.apply(merge.read(body), obj)
+            document = merge.read(body)
+            patched = merge.apply(document, obj)
             refuse = _refuser(failures.undecodable, patched)
         case _:
             document = strategic.read(body)
@@ -90,7 +92,7 @@ def _patched(
             refuse = _strategic_refuser(document)
     changed, kept = sharing.split(patched, obj)
     if options.field_validation != "Ignore":
-        _report(call, options, resource, changed, refuse, done)
+        _report(call, options, resource, changed, refuse, document, done)
     return _decoded(call, resource, struct, patched, refuse, changed, kept)
 
 
@@ -114,10 +116,11 @@ def _report(
     resource: Resource,
     patched: Object,
     refuse: Refuse,
+    document: Object | None,
     done: operations.Operations | None,
 ) -> None:
     """Unknown fields of the patched object and repeated keys of the patch: refused or warned of."""
-    errors = strict.duplicate_fields(call.request.body)
+    errors = strict.duplicate_fields(call.request.body, document)
     if done is not None:
         errors = [f"json patch {error}" for error in errors] + operations.unknown_members(done)
     errors += strict.unknown_fields(resource.api_version, resource.kind, patched)

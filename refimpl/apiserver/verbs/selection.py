@@ -47,7 +47,10 @@ class Selection:
         """Whether an entry is selected."""
         if self.namespace and entry.key[0] != self.namespace:
             return False
-        return all(test(entry) for test in self.tests)
+        for test in self.tests:  # noqa: SIM110 - asked of every change for every watcher: no generator
+            if not test(entry):
+                return False
+        return True
 
 
 def select(call: Call) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import attrs
@@ -9,7 +10,7 @@ import msgspec
 
 from refimpl.api.errors import Cause, invalid
 from refimpl.api.resources import Resource
-from refimpl.apiserver.verbs.call import Call
+from refimpl.apiserver.verbs.call import Call, reads_as_true
 from refimpl.apiserver.verbs.decoding import APPLY, media_type
 from refimpl.apiserver.verbs.deleteoptions import dry_run_problems
 
@@ -17,6 +18,7 @@ _MAX_MANAGER = 128
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
 OptionsKind = Literal["CreateOptions", "UpdateOptions", "PatchOptions"]
+Query = tuple[tuple[str, str], ...]
 
 
 @attrs.frozen
@@ -46,21 +48,25 @@ def read(call: Call, kind: OptionsKind) -> WriteOptions:
         ApiError: 422.
     """
     query = call.request.query
-    if not query:
-        return _DEFAULT
+    return _of(query, kind, kind == "PatchOptions" and media_type(call) == APPLY) if query else _DEFAULT
+
+
+@lru_cache(maxsize=1024)
+def _of(query: Query, kind: OptionsKind, applies: bool) -> WriteOptions:
+    """The options of a query; clients have few different ones."""
     dry_run = [value for key, value in query if key == "dryRun"]
-    manager = call.request.parameter("fieldManager") or ""
-    validation = call.request.parameter("fieldValidation") or ""
-    causes = _force_problems(call, kind) + _manager_problems(manager)
+    first = dict(reversed(query))
+    manager, validation, force = first.get("fieldManager", ""), first.get("fieldValidation", ""), first.get("force")
+    causes = _force_problems(force, kind, applies) + _manager_problems(manager)
     causes += dry_run_problems(dry_run) + _validation_problems(validation)
     if causes:
         raise invalid(Resource("meta.k8s.io", "v1", kind, kind.lower()), "", causes)
-    return WriteOptions(bool(dry_run), validation or "Warn", manager, call.flag("force"))
+    return WriteOptions(bool(dry_run), validation or "Warn", manager, reads_as_true(force))
 
 
-def _force_problems(call: Call, kind: OptionsKind) -> list[Cause]:
+def _force_problems(force: str | None, kind: OptionsKind, applies: bool) -> list[Cause]:
     """Only a server-side apply can be forced."""
-    if kind != "PatchOptions" or call.request.parameter("force") is None or media_type(call) == APPLY:
+    if kind != "PatchOptions" or force is None or applies:
         return []
     return [Cause("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force")]
 

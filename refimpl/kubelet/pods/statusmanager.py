@@ -19,7 +19,7 @@ import attrs
 
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import PODS
-from refimpl.client.client import Client
+from refimpl.client.client import STRATEGIC, Client
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
 from refimpl.kubelet import podspec, strategic
@@ -270,7 +270,8 @@ class StatusManager:
         patch = strategic.status_patch(known, wanted)
         if patch:
             body = {"metadata": {"uid": uid}, "status": patch}
-            await self._client.patch(PODS, item.name, body, namespace=item.namespace, subresource="status")
+            path = PODS.path(item.namespace, item.name, "status")
+            await self._client.tell("PATCH", path, body, content_type=STRATEGIC)
 
     async def delete(self, item: Versioned) -> None:
         """Removes the object of a pod that is gone from the node, provided that it is still that pod."""

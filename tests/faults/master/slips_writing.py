@@ -76,7 +76,7 @@ FAULTS = [
     Fault(
         "nothing is rehearsed",
         ids=("M-API-17",),
-        patch=slip(writeoptions, "read", "if causes:", "if causes or dry_run:"),
+        patch=slip(writeoptions, "_of", "if causes:", "if causes or dry_run:"),
     ),
     Fault(
         "no item of a list goes",

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import metadata
-from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, field_label, keep
+from refimpl.apiserver.kinds.kind import NAME_LABEL, Kind, keep
 from refimpl.apiserver.kinds.nodes import columns, defaults, validation
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.strategy import Column, Context
 
 EXTERNAL_ID_WARNING = "spec.externalID: this field is deprecated, and is unused by Kubernetes"
 
@@ -25,7 +26,7 @@ class Nodes(Kind):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAME_LABEL,
-        "spec.unschedulable": field_label("spec.unschedulable", "false"),
+        "spec.unschedulable": FieldLabel("spec.unschedulable", "false"),
     }
     columns: ClassVar[tuple[Column, ...] | None] = columns.COLUMNS
 

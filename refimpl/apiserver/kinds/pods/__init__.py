@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import metadata
-from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label, keep
+from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, keep
 from refimpl.apiserver.kinds.pods import changes, columns, defaults, resize, validation
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.strategy import Column, Context
 
 
 def _no_address(_pod: Object) -> str:
@@ -31,14 +32,14 @@ class Pods(Kind):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAMESPACED_LABELS,
-        "spec.hostNetwork": field_label("spec.hostNetwork", "false"),
-        "spec.nodeName": field_label("spec.nodeName"),
-        "spec.restartPolicy": field_label("spec.restartPolicy"),
-        "spec.schedulerName": field_label("spec.schedulerName"),
-        "spec.serviceAccountName": field_label("spec.serviceAccountName"),
-        "status.nominatedNodeName": field_label("status.nominatedNodeName"),
-        "status.phase": field_label("status.phase"),
-        "status.podIP": field_label("status.podIP"),
+        "spec.hostNetwork": FieldLabel("spec.hostNetwork", "false"),
+        "spec.nodeName": FieldLabel("spec.nodeName"),
+        "spec.restartPolicy": FieldLabel("spec.restartPolicy"),
+        "spec.schedulerName": FieldLabel("spec.schedulerName"),
+        "spec.serviceAccountName": FieldLabel("spec.serviceAccountName"),
+        "status.nominatedNodeName": FieldLabel("status.nominatedNodeName"),
+        "status.phase": FieldLabel("status.phase"),
+        "status.podIP": FieldLabel("status.podIP"),
         "status.podIPs": _no_address,
     }
     field_aliases: ClassVar[dict[str, str]] = {"spec.host": "spec.nodeName"}

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from refimpl.api import names
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import metadata
-from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, field_label, keep
+from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, Kind, keep
 from refimpl.apiserver.kinds.services import allocation, columns, defaults, validation
-from refimpl.apiserver.strategy import Column, Context, FieldGetter
+from refimpl.apiserver.strategy import Column, Context
 
 
 class Services(Kind):
@@ -27,8 +28,8 @@ class Services(Kind):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAMESPACED_LABELS,
-        "spec.clusterIP": field_label("spec.clusterIP"),
-        "spec.type": field_label("spec.type"),
+        "spec.clusterIP": FieldLabel("spec.clusterIP"),
+        "spec.type": FieldLabel("spec.type"),
     }
     columns: ClassVar[tuple[Column, ...] | None] = columns.COLUMNS
 

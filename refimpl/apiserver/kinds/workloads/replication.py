@@ -10,11 +10,12 @@ from typing import ClassVar, Literal
 
 from refimpl.api import meta, selectors
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldGetter, FieldLabel
 from refimpl.apiserver.kinds import causes, printing
-from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS, field_label
+from refimpl.apiserver.kinds.kind import NAMESPACED_LABELS
 from refimpl.apiserver.kinds.workloads import rules
 from refimpl.apiserver.kinds.workloads.base import Workload, default
-from refimpl.apiserver.strategy import Column, FieldGetter
+from refimpl.apiserver.strategy import Column
 
 _COLUMNS = (
     printing.NAME,
@@ -35,7 +36,7 @@ class ReplicationControllers(Workload):
     own_field_labels: ClassVar[bool] = True
     fields: ClassVar[dict[str, FieldGetter]] = {
         **NAMESPACED_LABELS,
-        "status.replicas": field_label("status.replicas", "0"),
+        "status.replicas": FieldLabel("status.replicas", "0"),
     }
     columns: ClassVar[tuple[Column, ...] | None] = _COLUMNS
 

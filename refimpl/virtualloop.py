@@ -36,25 +36,8 @@ _FEW = 100
 """So many cancelled timers are kept until they would be due."""
 
 
-class _Call(asyncio.Handle):
-    """A call that is to be made in the next round."""
-
-    __slots__ = ()
-
-    def __init__(
-        self, callback: Callable[..., object], args: Sequence[Any], loop: VirtualLoop, context: Context | None
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-
-
-class _TimedCall(asyncio.TimerHandle):
-    """A call that is to be made at a moment."""
+class _Call(asyncio.TimerHandle):
+    """A call that is to be made at a moment, or in the next round."""
 
     __slots__ = ()
 
@@ -74,7 +57,7 @@ class _TimedCall(asyncio.TimerHandle):
         self._repr = None
         self._source_traceback = None
         self._when = when
-        self._scheduled = True
+        self._scheduled = False
 
     def cancel(self) -> None:
         """Takes the call back; once it was made, this does nothing."""
@@ -100,7 +83,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now = 0.0
-        self._timers: list[tuple[float, int, _TimedCall]] = []
+        self._timers: list[tuple[float, int, _Call]] = []
         self._timers_made = 0
         self.cancelled = 0
         self._threads = 0
@@ -120,7 +103,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Calls in the next round."""
         if self._debug or self._closed:
             return super().call_soon(callback, *args, context=context)
-        call = _Call(callback, args, self, context)
+        call = _Call(self._now, callback, args, self, context)
         self._ready.append(call)
         return call
 
@@ -141,7 +124,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise RuntimeError("Event loop is closed")
         if self._now < when < self._now + _TICK:
             when = self._now + _TICK
-        call = _TimedCall(when, callback, args, self, context)
+        call = _Call(when, callback, args, self, context)
+        call._scheduled = True
         self._timers_made += 1
         heapq.heappush(self._timers, (when, self._timers_made, call))
         return call

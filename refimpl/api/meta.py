@@ -68,14 +68,14 @@ def created(obj: Object) -> datetime | None:
 
 def owners(obj: Object) -> Sequence[OwnerReference]:
     """`metadata.ownerReferences`."""
-    return metadata(obj).get("ownerReferences") or ()
+    return (obj.get("metadata") or {}).get("ownerReferences") or ()
 
 
 def controller_of(obj: Object) -> OwnerReference | None:
     """The owner reference whose owner manages the object, or None: at most one has `controller: true`."""
-    for owner in (obj.get("metadata") or {}).get("ownerReferences") or ():
+    for owner in owners(obj):
         if owner.get("controller"):
-            return owner  # type: ignore[no-any-return]
+            return owner
     return None
 
 

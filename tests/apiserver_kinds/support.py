@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from refimpl.api.errors import Cause, Object
+from refimpl.api.fieldlabels import FieldReader
 from refimpl.api.http import ADMIN
 from refimpl.api.resources import NAMESPACES, Resource
 from refimpl.apiserver import admission
@@ -34,7 +35,7 @@ class Stored:
 
     def fields(self, resource: Resource, name: str, namespace: str = "") -> Mapping[str, str] | None:
         found = self.get(resource, name, namespace)
-        return None if found is None else {label: read(found) for label, read in strategy_for(resource).fields.items()}
+        return None if found is None else FieldReader(strategy_for(resource).fields).read(found)
 
     def list(self, resource: Resource, namespace: str = "") -> Iterable[Object]:
         for (row, space, _), obj in self.objects.items():

@@ -69,12 +69,11 @@ def merge_maps(kind: Type, original: Object, patch: Object) -> Object:
     if PATCH in patch:
         return _replaced_or_deleted(patch)
     merged = _retained(original, patch)
-    directed = any(key[:1] == "$" for key in patch)
-    ordered = _merge_ordered_lists(kind, merged, patch) if directed else ()
+    ordered = _merge_ordered_lists(kind, merged, patch)
     for key, value in patch.items():
-        if directed and (key == RETAIN_KEYS or key.startswith(SET_ORDER) or key in ordered):
+        if key == RETAIN_KEYS or key.startswith(SET_ORDER) or key in ordered:
             continue
-        if directed and key.startswith(DELETE_VALUES):
+        if key.startswith(DELETE_VALUES):
             _delete_values(merged, _directed(key, DELETE_VALUES, "primitive list"), value)
         elif value is None:
             merged.pop(key, None)

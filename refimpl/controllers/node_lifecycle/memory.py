@@ -38,22 +38,19 @@ class NodeView:
         node: the Node.
         zone: its zone.
         counts: whether it is one of the nodes whose readiness is that of their zone.
-        ready: its Ready condition; None when it has none.
         at_ease: it is ready and has no taint that says otherwise: unless it falls silent, nothing is to be done.
     """
 
     node: Object
     zone: Zone
     counts: bool
-    ready: Object | None
     at_ease: bool
 
 
 def view_of(node: Object) -> NodeView:
     """Reads a node."""
-    ready = meta.condition(node, READY)
-    at_ease = holds(ready) and not taints.reachable_removals(node)
-    return NodeView(node, zones.zone_of(node), not zones.is_excluded(node), ready, at_ease)
+    at_ease = holds(meta.condition(node, READY)) and not taints.reachable_removals(node)
+    return NodeView(node, zones.zone_of(node), not zones.is_excluded(node), at_ease)
 
 
 @attrs.define(eq=False)

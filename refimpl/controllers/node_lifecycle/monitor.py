@@ -76,18 +76,13 @@ class NodeMonitor:
         busy = []
         now = self.clock.now()
         for name, view in views.items():
-            node, zone = view.node, view.zone
-            if view.at_ease and name not in self.memory.pods_to_retry and self._beats(name, view, now):
-                self._count(counts, view, view.ready)
-                self.memory.queue_in(zone, self.config).remove(name)
-                continue
-            assessment = self._assess(name, node, now)
-            if self._is_quiet(name, node, assessment):
+            assessment = self._assess(name, view.node, now)
+            if self._is_quiet(name, view, assessment):
                 self.memory.health[name] = assessment.health
                 self._count(counts, view, assessment.current)
-                self._keep_queue(name, zone, node, assessment.current)
+                self._keep_queue(name, view.zone, view.node, assessment.current)
             else:
-                busy.append(node)
+                busy.append(view.node)
         await in_parallel(busy, lambda node: self._attend(node, counts))
         await self._handle_disruption(counts, list(nodes.values()))
 
@@ -112,14 +107,6 @@ class NodeMonitor:
             node = self.memory.known.pop(name)
             self._record(node, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
 
-    def _beats(self, name: str, view: NodeView, now: datetime) -> bool:
-        """Whether a node is not silent; takes note of its beats then."""
-        found = health.notice_beats(view.node, view.ready, self._lease_of(name), self.memory.health.get(name), now)
-        if health.is_silent(found, health.grace_period(view.ready, self.config), now):
-            return False
-        self.memory.health[name] = found
-        return True
-
     def _assess(self, name: str, node: Object, now: datetime) -> Assessment:
         return health.assess(node, self._lease_of(name), self.memory.health.get(name), now, self.config)
 
@@ -127,17 +114,17 @@ class NodeMonitor:
         """The node's Lease is the one of its name in the namespace for that purpose; nothing in it is believed."""
         return self.leases.get(name, LEASE_NAMESPACE)
 
-    def _is_quiet(self, name: str, node: Object, assessment: Assessment) -> bool:
+    def _is_quiet(self, name: str, view: NodeView, assessment: Assessment) -> bool:
         """Whether a node needs no request; true of nearly all nodes at nearly all times."""
         if assessment.conditions is not None or name in self.memory.pods_to_retry:
             return False
         current = assessment.current
-        if current is None:
+        if current is None or view.at_ease:
             return True
         swap = taints.no_execute_swap(current)
         if swap is None:
-            return not taints.reachable_removals(node)
-        return not any(has_taint(taints_of(node), taint["key"], NO_EXECUTE) for taint in swap.remove)
+            return not taints.reachable_removals(view.node)
+        return not any(has_taint(taints_of(view.node), taint["key"], NO_EXECUTE) for taint in swap.remove)
 
     async def _attend(self, node: Object, counts: Counts) -> None:
         attended = await self._update_health(node)

@@ -30,9 +30,6 @@ def split(handler: Handler) -> Handler:
     """A handler that never sees two objects of one name as one."""
 
     def notify(old: Object | None, new: Object | None) -> None:
-        if old is None or new is None:
-            handler(old, new)
-            return
         for before, after in lives(old, new):
             handler(before, after)
 

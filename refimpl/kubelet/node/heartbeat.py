@@ -11,6 +11,7 @@ from typing import Final
 
 from refimpl.api.errors import ApiError, Object, not_found
 from refimpl.api.resources import NODES
+from refimpl.client.client import STRATEGIC
 from refimpl.client.transport import Unreachable
 from refimpl.clock import Clock
 from refimpl.kubelet.era import Era
@@ -21,7 +22,6 @@ from refimpl.kubelet.node.nodestatus import Identity, NodeEvent, SelfView
 log = logging.getLogger(__name__)
 
 RETRIES: Final = 5
-_PATCH_TYPE: Final = "application/strategic-merge-patch+json"
 _RUNNING_LABELS: Final = ("kubernetes.io/os", "kubernetes.io/arch")
 
 
@@ -81,7 +81,6 @@ class StatusReporter:
         self._interval = identity.config.node_status_report_frequency
         self._pod_cidrs: list[str] | None = None
         self._unschedulable = False
-        self._noted: Object | None = None
         self._settled: tuple[Object, SelfView] | None = None
         self._path = NODES.path(name=identity.name)
 
@@ -114,7 +113,9 @@ class StatusReporter:
         """
         node = await self.read(attempt)
         view = self._view()
-        changed = self._has_news(node) or self._differs(node, view)
+        cidr_changed = self._consume_pod_cidr(node)
+        self._note_schedulable(node)
+        changed = cidr_changed or self._differs(node, view)
         now = self._clock.monotonic()
         since = None if self._reported_at is None else now - self._reported_at
         if not should_write(changed=changed, since_report=since, interval=self._interval, era=self._era):
@@ -154,7 +155,7 @@ class StatusReporter:
         """Writes the status: a strategic merge patch, up to 1.5 a PUT of the whole object."""
         if self._era.patches_status:
             await self._client.request(
-                "PATCH", f"{self._path}/status", registration.node_patch(old, new), content_type=_PATCH_TYPE
+                "PATCH", f"{self._path}/status", registration.node_patch(old, new), content_type=STRATEGIC
             )
         else:
             await self._client.request("PUT", f"{self._path}/status", new)
@@ -177,14 +178,6 @@ class StatusReporter:
             return True
         self._settled = (node, view)
         return False
-
-    def _has_news(self, node: Object) -> bool:
-        """Takes note of what a new state of the Node says; True when the master is to hear of it."""
-        if node is self._noted:
-            return False
-        self._noted = node
-        self._note_schedulable(node)
-        return self._consume_pod_cidr(node)
 
     def _consume_pod_cidr(self, node: Object) -> bool:
         """Takes note of the addresses the master gave to this node's pods; True when they are new."""

@@ -43,8 +43,6 @@ def runtime_errors(checked: float | None, now: float, error: str) -> list[str]:
     if checked is None:
         return [NOT_CHECKED] if not error else [error]
     silent = now - checked
-    if silent <= RUNTIME_LIMIT and not error:
-        return []
     found = ["container runtime is down"] if silent > RUNTIME_LIMIT else []
     if silent > PLEG_LIMIT:
         found.append(f"PLEG is not healthy: pleg was last seen active {go_duration(silent)} ago; threshold is 3m0s")

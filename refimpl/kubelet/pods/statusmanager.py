@@ -154,7 +154,6 @@ class StatusManager:
 
     def set(self, pod: Object, status: Object) -> None:
         """Says what a pod's status is; it is written unless it says nothing new."""
-        self._settled = False
         uid = podspec.uid_of(pod)
         known = self._known.get(uid)
         before = self._api_status(pod) if known is None else known.status
@@ -170,7 +169,6 @@ class StatusManager:
 
     def adopt(self, pod: Object) -> None:
         """Takes the status that the API has as the one to keep."""
-        self._settled = False
         uid = podspec.uid_of(pod)
         if uid not in self._known:
             self._known[uid] = self._versioned(pod, self._api_status(pod), 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kubectl.conftest import KUBECTLS, Kubectl, cluster_in
-from tests.kubelet.dockerd import IMAGE, Dockerd, dockerd_in, missing
+from tests.kubelet.dockerd import IMAGE, Dockerd, dockerd_here, missing
 
 pytestmark = [
     pytest.mark.live,
@@ -36,9 +36,9 @@ spec:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Dockerd]:
+def engine() -> Iterator[Dockerd]:
     """An engine of our own."""
-    with dockerd_in(tmp_path / "docker") as made:
+    with dockerd_here() as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""A Docker Engine of our own for tests: no networks, a socket in a temporary directory, one small image."""
+"""A Docker Engine of our own for tests: no networks, a socket in a short folder of its own, one small image."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,9 +77,12 @@ class Dockerd:
 
 
 @contextlib.contextmanager
-def dockerd_in(folder: Path) -> Iterator[Dockerd]:
-    """An engine with the image `small:1`: a shell and a few programs of this machine."""
-    folder.mkdir(parents=True, exist_ok=True)
+def dockerd_here() -> Iterator[Dockerd]:
+    """An engine with the image `small:1`: a shell and a few programs of this machine.
+
+    Its folder is not pytest's: the path of a socket may have 107 characters, and folders of a test have long names.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dockerd-"))
     engine = Dockerd(folder)
     try:
         engine.start()
@@ -86,10 +90,15 @@ def dockerd_in(folder: Path) -> Iterator[Dockerd]:
         yield engine
     finally:
         engine.stop()
-        # What an engine leaves mounted would keep the directory from being removed.
-        for left in (folder / "exec" / "netns").glob("*"):
-            subprocess.run(["umount", left], check=False, capture_output=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        _unmount_below(folder)
+        shutil.rmtree(folder)
+
+
+def _unmount_below(folder: Path) -> None:
+    """What an engine leaves mounted, its own data folder among it, would keep the folder from being removed."""
+    places = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed([each for each in places if folder in each.parents]):
+        subprocess.run(["umount", place], check=True)
 
 
 def file_system() -> bytes:

@@ -14,7 +14,7 @@ from refimpl.kubelet.node.selfcheck import RUNTIME_LIMIT, runtime_errors
 from refimpl.kubelet.runtime.base import LogOptions, RuntimeUnavailable, SessionOptions, StartFailure
 from refimpl.kubelet.runtime.docker import DockerRuntime
 from refimpl.storage.memory import MemoryStore
-from tests.kubelet.dockerd import IMAGE, Dockerd, dockerd_in, missing
+from tests.kubelet.dockerd import IMAGE, Dockerd, dockerd_here, missing
 from tests.kubelet.kubelet_master import Master, make_kubelet, running, until
 
 pytestmark = [
@@ -83,8 +83,8 @@ async def bench_of(engine: Dockerd, node="n1"):
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory):
-    with dockerd_in(tmp_path_factory.mktemp("docker")) as made:
+def engine():
+    with dockerd_here() as made:
         yield made
 
 

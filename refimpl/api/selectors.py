@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import attrs
@@ -119,6 +119,19 @@ class LabelSelector:
             if not requirement.matches(present):
                 return False
         return True
+
+    def matcher(self) -> Callable[[Labels], bool]:
+        """The same question for many objects in a row, of which most have equal labels."""
+        last: Labels | None = None
+        answer = False
+
+        def matches(labels: Labels) -> bool:
+            nonlocal last, answer
+            if labels != last:
+                last, answer = labels, self.matches(labels)
+            return answer
+
+        return matches
 
     def __str__(self) -> str:
         return ",".join(map(str, self.requirements))

@@ -1,4 +1,4 @@
-"""`transient`: like `attrs.frozen` for classes of which every request makes several instances.
+"""`transient`: like `attrs.frozen` for classes of which every request, or every look at a node, makes an instance.
 
 The type checker holds them frozen. At run time nobody checks, because making a frozen instance takes three times as
 long.

@@ -11,6 +11,7 @@ import attrs
 
 from refimpl.api import quantity, taints
 from refimpl.api.errors import Object
+from refimpl.api.transient import transient
 from refimpl.kubelet import resources
 from refimpl.kubelet.era import Era
 from refimpl.kubelet.machine.stats import Observation, PodUsage, Signal
@@ -22,7 +23,7 @@ UsageOf = Callable[[Object], PodUsage | None]
 REASON = "Evicted"
 
 
-@attrs.frozen
+@transient
 class EvictionState:
     """What the manager remembers from one round to the next. Times are monotonic seconds.
 

@@ -14,10 +14,20 @@ from collections.abc import Iterator
 import attrs
 
 from refimpl.api.errors import Object
+from refimpl.api.selectors import LabelSelector
+from refimpl.scheduler.columns import Columns, Memory
 from refimpl.scheduler.nodeinfo import NodeInfo
 from refimpl.scheduler.nodeorder import NodeOrder
 from refimpl.scheduler.podindex import PodIndex
 from refimpl.scheduler.podinfo import PodInfo
+
+
+class PodCounts(Columns):
+    """The pods that match a selector, on each node."""
+
+    def __init__(self, order: NodeOrder) -> None:
+        super().__init__(order)
+        self.counts = [0] * len(order.nodes)
 
 
 class Cache:
@@ -35,6 +45,7 @@ class Cache:
         self._assumed: dict[str, PodInfo] = {}
         self._order: NodeOrder | None = None
         self._changes: dict[str, NodeInfo] = {}
+        self._counts: Memory[tuple[str, LabelSelector], PodCounts] = Memory(self, PodCounts)
         self.generation = 0
 
     # nodes
@@ -126,6 +137,16 @@ class Cache:
         """A counted pod."""
         node = self._placed.get(uid)
         return None if node is None else self._nodes[node].pods[uid]
+
+    def counts(self, namespace: str, selector: LabelSelector) -> list[int]:
+        """How many pods that are not terminating match, on each node in the order of `order`; not to be changed."""
+        column = self._counts.about((namespace, selector))
+        if column.unknown:
+            found = self.index.counts((namespace,), selector.matches, terminating=False)
+            for place in column.unknown:
+                column.counts[place] = found.get(column.order.names[place], 0)
+            column.unknown.clear()
+        return column.counts
 
     def _place(self, pod: PodInfo, node: str) -> None:
         info = self._info(node)

@@ -24,7 +24,7 @@ from refimpl.scheduler.podinfo import (
 )
 from refimpl.scheduler.preemption import could_preempt
 from refimpl.scheduler.schedulingqueue import SchedulingQueue
-from refimpl.scheduler.verdicts import Verdicts
+from refimpl.scheduler.verdicts import VerdictMemory
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class EventHandlers:
         cache: Cache,
         nominator: Nominator,
         queue: SchedulingQueue,
-        verdicts: Verdicts,
+        verdicts: VerdictMemory,
     ) -> None:
         self._config = config
         self._cache = cache
@@ -140,7 +140,7 @@ class EventHandlers:
                 return True
             if node is None:
                 return False
-            rejection = self._verdicts.of(pod, node).rejection
+            rejection = self._verdicts.rejection(pod, node)
             return rejection is None or (preemption and could_preempt(pod, node, rejection))
 
         self._queue.move(may_help)

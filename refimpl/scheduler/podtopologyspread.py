@@ -10,7 +10,6 @@ Source: kube-scheduler 1.36 `plugins/podtopologyspread`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from math import log
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from refimpl.api.taints import untolerated
 from refimpl.scheduler.cache import Cache
 from refimpl.scheduler.filters import Rejection
 from refimpl.scheduler.nodeinfo import ZONE_LABEL, NodeInfo
-from refimpl.scheduler.nodeorder import Chosen
+from refimpl.scheduler.nodeorder import Chosen, gathered
 from refimpl.scheduler.podinfo import PodInfo
 from refimpl.scheduler.scores import MAX
 
@@ -156,11 +155,11 @@ def score(
 
 def _column(
     constraint: Constraint, pod: PodInfo, nodes: Chosen, by_node: Mapping[str, int], cache: Cache
-) -> tuple[list[int | None], int]:
+) -> tuple[Sequence[int | None], int]:
     """The pods in each node's domain (None where it has none), and the number of domains."""
     if constraint.key == HOSTNAME_LABEL and nodes.order.all_have(HOSTNAME_LABEL):
         # Every node is a domain of its own, whatever it calls itself.
-        return list(map(by_node.get, nodes.names(), repeat(0))), len(nodes)
+        return gathered(cache.counts(pod.namespace, constraint.selector), nodes.places), len(nodes)
     domains = nodes.labels(constraint.key)
     distinct = set(domains) - {None}
     total = _counts_by_domain(constraint, pod, by_node, cache) if distinct else {}

@@ -1,40 +1,35 @@
-"""A node's complete answer to a pod, remembered as long as neither changes.
+"""What nodes by themselves say to a pod, remembered as long as neither changes.
 
-A thousand pods of one template ask a thousand nodes the same question, and between two of them a single node has
-changed. So the answers to all pods of one signature are kept, in the order in which nodes are searched, and only those
-of nodes that have changed are asked for again. Kube-scheduler 1.36 reuses answers likewise (opportunistic batching,
-by pod signature).
+A thousand pods of one template ask a thousand nodes the same question. So the answers to all pods of one signature are
+kept, and only nodes that have changed are asked again. Kube-scheduler 1.36 reuses answers likewise (opportunistic
+batching, by pod signature).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Sequence
 
 import attrs
 
 from refimpl.scheduler import filters, scores
-from refimpl.scheduler.cache import Cache
+from refimpl.scheduler.columns import Columns, Memory, Nodes
 from refimpl.scheduler.filters import Rejection
 from refimpl.scheduler.nodeinfo import NodeInfo
-from refimpl.scheduler.nodeorder import NodeOrder
+from refimpl.scheduler.nodeorder import NodeOrder, gathered
 from refimpl.scheduler.podinfo import PodInfo
 
-_REMEMBERED = 64
 
-
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Verdict:
-    """What one node by itself says to a pod.
+    """What one node says.
 
     Attributes:
-        node: the node.
         rejection: its objection; the other fields mean nothing when there is one.
         resources: weighted score of NodeResourcesFit and NodeResourcesBalancedAllocation.
         intolerable: raw score of TaintToleration.
         preferred: raw score of NodeAffinity.
     """
 
-    node: NodeInfo
     rejection: Rejection | None
     resources: int = 0
     intolerable: int = 0
@@ -45,9 +40,8 @@ def judge(pod: PodInfo, node: NodeInfo) -> Verdict:
     """Asks a node."""
     rejection = filters.run_filters(pod, node)
     if rejection is not None:
-        return Verdict(node, rejection)
+        return Verdict(rejection)
     return Verdict(
-        node=node,
         rejection=None,
         resources=scores.RESOURCES_FIT_WEIGHT * scores.least_allocated(pod, node)
         + scores.BALANCED_ALLOCATION_WEIGHT * scores.balanced_allocation(pod, node),
@@ -56,49 +50,62 @@ def judge(pod: PodInfo, node: NodeInfo) -> Verdict:
     )
 
 
-@attrs.define(eq=False)
-class _Memory:
-    """What all nodes said to the pods of one signature; None where that is not known."""
+class Verdicts(Columns):
+    """What all nodes say to the pods of one signature, a column for each field of `Verdict`.
 
-    order: NodeOrder
-    verdicts: list[Verdict | None]
-    generation: int
+    Attributes:
+        rejections: see `Verdict`, as all of these.
+        resources: scores.
+        intolerable: scores.
+        preferred: scores.
+    """
+
+    def __init__(self, order: NodeOrder) -> None:
+        super().__init__(order)
+        size = len(order.nodes)
+        self.rejections: list[Rejection | None] = [None] * size
+        self.resources = [0] * size
+        self.intolerable = [0] * size
+        self.preferred = [0] * size
+
+    def rejection(self, pod: PodInfo, place: int) -> Rejection | None:
+        """The objection of the node at a place, which is asked if that is not known."""
+        if place in self.unknown:
+            self._ask(pod, place)
+        return self.rejections[place]
+
+    def all_agree(self, pod: PodInfo, places: range) -> bool:
+        """Whether no node at these places (see `Chosen.places`) objects: as it is with most pods in most clusters."""
+        size = len(self.order.nodes)
+        for place in [place for place in self.unknown if place in places or place + size in places]:
+            self._ask(pod, place)
+        objections: Sequence[Rejection | None] = gathered(self.rejections, places)
+        return not any(objections)
+
+    def _ask(self, pod: PodInfo, place: int) -> None:
+        verdict = judge(pod, self.order.nodes[place])
+        self.rejections[place] = verdict.rejection
+        self.resources[place] = verdict.resources
+        self.intolerable[place] = verdict.intolerable
+        self.preferred[place] = verdict.preferred
+        self.unknown.discard(place)
 
 
-class Verdicts:
+class VerdictMemory:
     """Remembers what nodes said to the signatures asked about last.
 
     Args:
-        cache: the nodes.
+        nodes: the nodes.
     """
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-        self._memories: OrderedDict[bytes, _Memory] = OrderedDict()
+    def __init__(self, nodes: Nodes) -> None:
+        self._memory: Memory[bytes, Verdicts] = Memory(nodes, Verdicts)
 
-    def of(self, pod: PodInfo, node: NodeInfo) -> Verdict:
-        """The node's verdict as of now."""
-        order = self._cache.order()
-        place = order.place_of[node.name]
-        known = self.known(pod, order)
-        verdict = known[place]
-        if verdict is None:
-            verdict = known[place] = judge(pod, node)
-        return verdict
+    def on(self, pod: PodInfo) -> Verdicts:
+        """What is known for pods like this one as of now."""
+        return self._memory.about(pod.asks.signature)
 
-    def known(self, pod: PodInfo, order: NodeOrder) -> list[Verdict | None]:
-        """What is known for pods like this one as of now, in the order of the nodes; to be completed with `judge`."""
-        memory = self._memories.get(pod.asks.signature)
-        if memory is None or memory.order is not order:
-            memory = _Memory(order, [None] * len(order.nodes), self._cache.generation)
-            self._memories[pod.asks.signature] = memory
-            if len(self._memories) > _REMEMBERED:
-                self._memories.popitem(last=False)
-            return memory.verdicts
-        self._memories.move_to_end(pod.asks.signature)
-        for node in self._cache.changed_since(memory.generation):
-            # A node without an object is in no order.
-            if node.name in order.place_of:
-                memory.verdicts[order.place_of[node.name]] = None
-        memory.generation = self._cache.generation
-        return memory.verdicts
+    def rejection(self, pod: PodInfo, node: NodeInfo) -> Rejection | None:
+        """One node's objection as of now."""
+        verdicts = self.on(pod)
+        return verdicts.rejection(pod, verdicts.order.place_of[node.name])

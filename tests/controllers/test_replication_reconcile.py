@@ -9,14 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.api.errors import Object, internal
+from refimpl.controllers.replication.census import Replica, replica_of
 from refimpl.controllers.replication.reconcile import BURST, Decision, View, reconcile
 from refimpl.controllers.replication.status import Trouble, calculate, next_availability
 from refimpl.controllers.workloads import pods as predicates
 from tests.controllers.objects import NOW, ago, at, pod, workload
 
 
+def read(mine: list[Object]) -> list[Replica]:
+    return list(map(replica_of, mine))
+
+
 def decide(owner: Object, mine: list[Object]) -> Decision:
-    return reconcile(View(owner, mine, lambda: mine, NOW))
+    return reconcile(View(owner, read(mine), lambda: mine, NOW))
 
 
 STATES = st.sampled_from(
@@ -81,7 +86,7 @@ def test_the_status_counts_active_pods_only():
         pod("failed", phase="Failed"),
         pod("bare", labels={}, ready_for=None),
     ]
-    status = calculate(workload(minReadySeconds=10, generation=7), mine, None, NOW, terminating=True)
+    status = calculate(workload(minReadySeconds=10, generation=7), read(mine), None, NOW, terminating=True)
     assert status == {
         "replicas": 4,
         "fullyLabeledReplicas": 3,
@@ -110,5 +115,5 @@ def test_a_refused_creation_is_a_condition_until_one_succeeds():
 def test_the_next_look_is_when_the_next_pod_becomes_available():
     owner = workload(minReadySeconds=30)
     mine = [pod("a", ready_for=10), pod("b", ready_for=25), pod("c", ready_for=40), pod("d", ready_for=None)]
-    assert next_availability(owner, mine, NOW) == 5
-    assert next_availability(workload(), mine, NOW) is None
+    assert next_availability(owner, read(mine), NOW) == 5
+    assert next_availability(workload(), read(mine), NOW) is None

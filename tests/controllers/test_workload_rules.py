@@ -13,17 +13,17 @@ from refimpl.controllers.workloads import conditions, hashing, pods
 from refimpl.controllers.workloads.backoff import Backoff
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
 from refimpl.controllers.workloads.numbers import scaled
-from refimpl.controllers.workloads.owners import claim
+from refimpl.controllers.workloads.owners import claim, controller_uid
 from refimpl.controllers.workloads.podcontrol import slow_start
 from tests.controllers.objects import NOW, ago, at, pod, workload
 
 OWNER = workload()
-OTHER = workload(name="other")
 SELECTOR = from_object(OWNER["spec"]["selector"])
 
 
 def claimed(candidate: Object, owner: Object = OWNER) -> str:
-    claims = claim(owner, SELECTOR, [candidate])
+    held = [candidate] if controller_uid(candidate) else []
+    claims = claim(owner, SELECTOR, held, [] if held else [candidate])
     for verdict in ("mine", "adopt", "release"):
         if getattr(claims, verdict):
             return verdict
@@ -39,7 +39,6 @@ def claimed(candidate: Object, owner: Object = OWNER) -> str:
         (pod(), "adopt"),
         (pod(deleting=True), "ignored"),
         (pod(labels={}), "ignored"),
-        (pod(owner=OTHER), "ignored"),
     ],
 )
 def test_claims(candidate: Object, verdict: str):

@@ -107,7 +107,7 @@ class DaemonSetController:
         metadata = daemonset["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = owners.claim(daemonset, _selector(daemonset), (*held, *orphans))
+        claims = owners.claim(daemonset, _selector(daemonset), held, orphans)
         mine = await take(self._client, DAEMONSETS, PODS, daemonset, claims)
         now = self._clock.now()
         return View(

@@ -86,7 +86,7 @@ class DeploymentController:
         metadata = deployment["metadata"]
         held = self._replica_sets.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._replica_sets.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return owners.claim(deployment, from_object(deployment["spec"]["selector"]), (*held, *orphans))
+        return owners.claim(deployment, from_object(deployment["spec"]["selector"]), held, orphans)
 
     def _pods_of(self, replica_set: Object) -> Iterable[Object]:
         return self._pods.by_index(BY_CONTROLLER, replica_set["metadata"]["uid"])

@@ -115,7 +115,7 @@ class JobController:
         metadata = job["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = owners.claim(job, _selector(job), (*held, *orphans))
+        claims = owners.claim(job, _selector(job), held, orphans)
         return await take(self._client, JOBS, PODS, job, claims)
 
     async def _carry_out(self, job: Object, decision: Decision) -> None:

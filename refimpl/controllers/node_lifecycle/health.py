@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import attrs
-
 from refimpl.api import meta
 from refimpl.api.errors import Object
+from refimpl.api.transient import transient
 from refimpl.clock import format_time, parse_time
 from refimpl.controllers.node_lifecycle.config import NodeLifecycleConfig
 
@@ -23,7 +22,7 @@ GIVEN_UP = (READY, "MemoryPressure", "DiskPressure", "PIDPressure")
 """The conditions that become Unknown; NetworkUnavailable is the network's own business, so are foreign types."""
 
 
-@attrs.frozen
+@transient
 class Health:
     """What is remembered of a node between two looks.
 
@@ -38,7 +37,7 @@ class Health:
     lease: Object | None = None
 
 
-@attrs.frozen
+@transient
 class Assessment:
     """What one look at a node found.
 

@@ -5,7 +5,7 @@ Source: kube-controller-manager 1.36 `replica_set.go`, which serves ReplicationC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import attrs
@@ -17,6 +17,7 @@ from refimpl.client.informer import Key, key_of
 from refimpl.client.transport import Unreachable
 from refimpl.client.workqueue import WorkQueue
 from refimpl.controllers.replication import reconcile, status
+from refimpl.controllers.replication.census import Census, Replica
 from refimpl.controllers.replication.reconcile import Decision, View
 from refimpl.controllers.replication.status import Trouble
 from refimpl.controllers.runner import ControllerContext
@@ -98,6 +99,7 @@ class ReplicaController:
         self._expectations = Expectations(context.clock)
         self._queue: WorkQueue[Key] = WorkQueue(context.clock)
         self._reported: dict[str, Object] = {}
+        self._census = Census()
         indexes = {BY_CONTROLLER: by_controller, BY_NAMESPACE: by_namespace}
         self._owners = context.informers.informer(kind.resource, indexes)
         self._pods = context.informers.informer(PODS, {BY_CONTROLLER: by_controller})
@@ -121,14 +123,15 @@ class ReplicaController:
         uid = owner["metadata"]["uid"]
         caught_up = self._expectations.met(uid)
         mine = await take(self._client, self._kind.resource, PODS, owner, self._claim(owner))
+        replicas = self._census.count(uid, mine)
         trouble = None
         if caught_up:
-            decision = reconcile.reconcile(View(owner, mine, partial(self._related, owner), self._clock.now()))
+            decision = reconcile.reconcile(View(owner, replicas, partial(self._related, owner), self._clock.now()))
             trouble = await self._carry_out(owner, decision)
         else:
             self._queue.add_after(key, TIMEOUT_SECONDS)
-        await self._report(owner, mine, trouble)
-        self._revisit(key, owner, mine)
+        await self._report(owner, replicas, trouble)
+        self._revisit(key, owner, replicas)
         if trouble is not None:
             raise trouble.failure
 
@@ -136,7 +139,7 @@ class ReplicaController:
         metadata = owner["metadata"]
         held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
         orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return owners.claim(owner, self._kind.selector(owner), (*held, *orphans))
+        return owners.claim(owner, self._kind.selector(owner), held, orphans)
 
     def _related(self, owner: Object) -> Iterable[Object]:
         holder = controller_uid(owner)
@@ -174,15 +177,15 @@ class ReplicaController:
             self._expectations.deleted(owner["metadata"]["uid"], pod["metadata"]["uid"])
             raise
 
-    async def _report(self, owner: Object, mine: tuple[Object, ...], trouble: Trouble | None) -> None:
+    async def _report(self, owner: Object, replicas: Sequence[Replica], trouble: Trouble | None) -> None:
         now = self._clock.now()
-        fresh = status.calculate(owner, mine, trouble, now, terminating=self._kind.terminating)
+        fresh = status.calculate(owner, replicas, trouble, now, terminating=self._kind.terminating)
         if fresh != owner.get("status"):
             self._reported[owner["metadata"]["uid"]] = fresh
             await self._client.update(self._kind.resource, {**owner, "status": fresh}, subresource="status")
 
-    def _revisit(self, key: Key, owner: Object, mine: tuple[Object, ...]) -> None:
-        wait = status.next_availability(owner, mine, self._clock.now())
+    def _revisit(self, key: Key, owner: Object, replicas: Sequence[Replica]) -> None:
+        wait = status.next_availability(owner, replicas, self._clock.now())
         if wait is not None:
             self._queue.add_after(key, wait)
 
@@ -190,6 +193,7 @@ class ReplicaController:
         if new is None and old is not None:
             self._expectations.forget(old["metadata"]["uid"])
             self._reported.pop(old["metadata"]["uid"], None)
+            self._census.forget(old["metadata"]["uid"])
         if not self._is_own_report(old, new):
             self._queue.add(key_of(any_of(old, new)))
 

@@ -13,7 +13,7 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.api.meta import is_terminating
 from refimpl.controllers.replication import ranking
-from refimpl.controllers.workloads import pods
+from refimpl.controllers.replication.census import Replica
 
 BURST = 500
 """At most this many pods are created or deleted at a time."""
@@ -25,13 +25,13 @@ class View:
 
     Attributes:
         owner: the ReplicationController or ReplicaSet.
-        mine: its pods, whatever their state.
+        replicas: its pods, whatever their state.
         related: its pods and those of its siblings; asked for only when there are too many.
         now: the time.
     """
 
     owner: Object
-    mine: Sequence[Object]
+    replicas: Sequence[Replica]
     related: Callable[[], Iterable[Object]]
     now: datetime
 
@@ -55,19 +55,19 @@ def wanted(owner: Object) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def surplus(owner: Object, mine: Sequence[Object]) -> int:
+def surplus(owner: Object, replicas: Sequence[Replica]) -> int:
     """How many active pods there are too many; negative when there are too few."""
-    return sum(pods.is_active(pod) for pod in mine) - wanted(owner)
+    return sum(replica.active for replica in replicas) - wanted(owner)
 
 
 def reconcile(view: View) -> Decision:
     """Creates what is missing, deletes what is too much; an owner that is going does neither."""
     if is_terminating(view.owner):
         return Decision()
-    excess = surplus(view.owner, view.mine)
+    excess = surplus(view.owner, view.replicas)
     if excess < 0:
         return Decision(create=min(-excess, BURST))
     if excess > 0:
-        active = [pod for pod in view.mine if pods.is_active(pod)]
+        active = [replica.pod for replica in view.replicas if replica.active]
         return Decision(delete=tuple(ranking.choose(active, view.related(), min(excess, BURST), view.now)))
     return Decision()

@@ -11,9 +11,10 @@ from datetime import datetime
 import attrs
 
 from refimpl.api.errors import Object
-from refimpl.api.meta import is_terminating, labels
+from refimpl.api.meta import labels
 from refimpl.api.selectors import from_map
 from refimpl.clock import format_time
+from refimpl.controllers.replication.census import Replica
 from refimpl.controllers.workloads import conditions, pods
 from refimpl.controllers.workloads.podcontrol import Failure
 
@@ -34,30 +35,30 @@ class Trouble:
 
 
 def calculate(
-    owner: Object, mine: Sequence[Object], trouble: Trouble | None, now: datetime, *, terminating: bool
+    owner: Object, replicas: Sequence[Replica], trouble: Trouble | None, now: datetime, *, terminating: bool
 ) -> Object:
     """The new `status`.
 
     Args:
         owner: the ReplicationController or ReplicaSet.
-        mine: its pods, whatever their state.
+        replicas: its pods, whatever their state.
         trouble: what stood in the way this time.
         now: decides availability.
         terminating: whether the kind has `terminatingReplicas` (ReplicaSet since 1.35).
     """
     min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
-    fully_labeled = from_map(labels(owner["spec"]["template"]))
-    active = list(filter(pods.is_active, mine))
-    ready = list(filter(pods.is_ready, active))
+    fully_labeled = from_map(labels(owner["spec"]["template"])).matcher()
+    active = [replica for replica in replicas if replica.active]
+    ready = [replica.pod for replica in active if replica.ready]
     status: Object = {"replicas": len(active)}
     counts = {
-        "fullyLabeledReplicas": sum(fully_labeled.matches(labels(pod)) for pod in active),
+        "fullyLabeledReplicas": sum(fully_labeled(replica.labels) for replica in active),
         "readyReplicas": len(ready),
         "availableReplicas": len(pods.available(ready, min_ready_seconds, now)),
     }
     status |= {field: count for field, count in counts.items() if count}
     if terminating:
-        status["terminatingReplicas"] = sum(is_terminating(pod) and not pods.is_terminal(pod) for pod in mine)
+        status["terminatingReplicas"] = sum(replica.leaving for replica in replicas)
     if owner["metadata"].get("generation"):
         status["observedGeneration"] = owner["metadata"]["generation"]
     reported = _conditions(owner, trouble, format_time(now))
@@ -66,12 +67,12 @@ def calculate(
     return status
 
 
-def next_availability(owner: Object, mine: Sequence[Object], now: datetime) -> float | None:
+def next_availability(owner: Object, replicas: Sequence[Replica], now: datetime) -> float | None:
     """Seconds until one more pod becomes available by the mere passing of time, or None."""
     min_ready_seconds = int(owner["spec"].get("minReadySeconds") or 0)
     if not min_ready_seconds:
         return None
-    dues = (pods.available_at(pod, min_ready_seconds) for pod in mine if pods.is_active(pod))
+    dues = (pods.available_at(replica.pod, min_ready_seconds) for replica in replicas if replica.active)
     waits = [(due - now).total_seconds() for due in dues if due is not None and due > now]
     return min(waits, default=None)
 

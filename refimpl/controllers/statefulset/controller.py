@@ -85,11 +85,15 @@ class StatefulSetController:
 
     async def _mine(self, statefulset: Object) -> tuple[Object, ...]:
         metadata = statefulset["metadata"]
-        held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
-        orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        candidates = [pod for pod in (*held, *orphans) if identity.ordinal_of(statefulset, pod) is not None]
-        claims = owners.claim(statefulset, _selector(statefulset), candidates)
+        held = self._members(statefulset, metadata["uid"])
+        orphans = self._members(statefulset, orphans_of(metadata["namespace"]))
+        claims = owners.claim(statefulset, _selector(statefulset), held, orphans)
         return await take(self._client, STATEFULSETS, PODS, statefulset, claims)
+
+    def _members(self, statefulset: Object, controller: str) -> list[Object]:
+        """The pods under an index value whose name makes them one of the set's."""
+        found = self._pods.by_index(BY_CONTROLLER, controller)
+        return [pod for pod in found if identity.ordinal_of(statefulset, pod) is not None]
 
     async def _carry_out(self, view: View, decision: Decision, current: Object, update: Object) -> None:
         for pod in decision.failed:

@@ -63,26 +63,26 @@ class Claims:
     release: tuple[Object, ...] = ()
 
 
-def claim(owner: Object, selector: LabelSelector, candidates: Iterable[Object]) -> Claims:
-    """Sorts candidates (the owner's objects and orphans) by what is to be done with them.
+def claim(owner: Object, selector: LabelSelector, held: Iterable[Object], orphans: Iterable[Object]) -> Claims:
+    """Sorts objects by what is to be done with them.
 
     An owner that is being deleted keeps what it has and neither adopts nor releases; a terminating orphan is left
     alone.
+
+    Args:
+        owner: who claims.
+        selector: which objects it would have.
+        held: those that name it as their controller.
+        orphans: those of its namespace that have none.
     """
-    uid = owner["metadata"]["uid"]
-    going = is_terminating(owner)
-    mine, adopt, release = [], [], []
-    for obj in candidates:
-        holder = controller_uid(obj)
-        if holder and holder != uid:
-            continue
-        matching = selector.matches(labels(obj))
-        if holder and matching:
-            mine.append(obj)
-        elif holder and not going:
-            release.append(obj)
-        elif not holder and matching and not going and not is_terminating(obj):
-            adopt.append(obj)
+    matches = selector.matcher()
+    mine: list[Object] = []
+    release: list[Object] = []
+    for obj in held:
+        (mine if matches(labels(obj)) else release).append(obj)
+    if is_terminating(owner):
+        return Claims(tuple(mine))
+    adopt = [obj for obj in orphans if matches(labels(obj)) and not is_terminating(obj)]
     return Claims(tuple(mine), tuple(adopt), tuple(release))
 
 

@@ -110,7 +110,7 @@ async def history_of(
     metadata = owner["metadata"]
     held = revisions.by_index(BY_CONTROLLER, metadata["uid"])
     orphans = revisions.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-    claims = ownership.claim(owner, from_object(owner["spec"]["selector"]), (*held, *orphans))
+    claims = ownership.claim(owner, from_object(owner["spec"]["selector"]), held, orphans)
     mine = sorted(await take(client, owners, CONTROLLERREVISIONS, owner, claims), key=number_of)
     wanted = snapshot(owner)
     matching = [one for one in mine if one["data"] == wanted]

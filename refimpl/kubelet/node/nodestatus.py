@@ -12,6 +12,7 @@ import attrs
 
 from refimpl.api import quantity
 from refimpl.api.errors import Object
+from refimpl.api.transient import transient
 from refimpl.kubelet.config import KubeletConfig
 from refimpl.kubelet.machine.host import HostFacts
 from refimpl.kubelet.node import addresses, conditions
@@ -52,7 +53,7 @@ class Identity:
         return self.config.hostname(self.host.hostname)
 
 
-@attrs.frozen
+@transient
 class SelfView:
     """What the node knows about itself at one moment.
 

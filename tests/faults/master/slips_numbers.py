@@ -52,7 +52,7 @@ FAULTS = [
     Fault(
         "what runs is ready",
         ids=("M-XF-12",),
-        patch=_replicas("filter(pods.is_ready, active)", 'filter(lambda pod: pods.phase(pod) == "Running", active)'),
+        patch=_replicas("if replica.ready", 'if pods.phase(replica.pod) == "Running"'),
     ),
     Fault(
         "the first generation is observed",

@@ -34,15 +34,17 @@ _mark_and_delete = TaintEvictionController.mark_and_delete
 # How many pods a controller wants
 
 
+def _pods(mine):
+    return [replica.pod for replica in mine]
+
+
 def _terminating_pods_count(owner, mine):
-    return sum(not pods.is_terminal(pod) for pod in mine) - replicas.wanted(owner)
+    return sum(not pods.is_terminal(pod) for pod in _pods(mine)) - replicas.wanted(owner)
 
 
 def _only_ready_pods_count(owner, mine):
-    lost = (
-        pod for pod in mine if pods.is_active(pod) and (meta.condition(pod, "Ready") or {}).get("status") == "False"
-    )
-    return _surplus(owner, mine) - sum(1 for _ in lost)
+    lost = [one for one in mine if one.active and (meta.condition(one.pod, "Ready") or {}).get("status") == "False"]
+    return _surplus(owner, mine) - len(lost)
 
 
 def _two_for_one(view):
@@ -51,7 +53,7 @@ def _two_for_one(view):
 
 
 def _never_a_replacement(view):
-    return _reconcile(view) if len(view.mine) < 1 else attrs.evolve(_reconcile(view), create=0)
+    return _reconcile(view) if len(view.replicas) < 1 else attrs.evolve(_reconcile(view), create=0)
 
 
 class _OneMoreForEveryEnd:
@@ -63,10 +65,10 @@ class _OneMoreForEveryEnd:
 
     def __call__(self, view):
         known = self.leaving.setdefault(meta.uid(view.owner), set())
-        present = {meta.uid(pod) for pod in view.mine}
+        present = {meta.uid(pod) for pod in _pods(view.replicas)}
         ended = known - present
         known -= ended
-        known |= {meta.uid(pod) for pod in view.mine if meta.is_terminating(pod)}
+        known |= {meta.uid(pod) for pod in _pods(view.replicas) if meta.is_terminating(pod)}
         decision = _reconcile(view)
         if not ended or meta.uid(view.owner) in self.done:
             return decision
@@ -79,13 +81,13 @@ class _OneLessForEveryEnd(_OneMoreForEveryEnd):
 
     def __call__(self, view):
         known = self.leaving.setdefault(meta.uid(view.owner), set())
-        ended = known - {meta.uid(pod) for pod in view.mine}
+        ended = known - {meta.uid(pod) for pod in _pods(view.replicas)}
         known -= ended
-        known |= {meta.uid(pod) for pod in view.mine if meta.is_terminating(pod)}
+        known |= {meta.uid(pod) for pod in _pods(view.replicas) if meta.is_terminating(pod)}
         if not ended or meta.uid(view.owner) in self.done:
             return _reconcile(view)
         self.done.add(meta.uid(view.owner))
-        active = [pod for pod in view.mine if pods.is_active(pod)]
+        active = [pod for pod in _pods(view.replicas) if pods.is_active(pod)]
         return replicas.Decision(delete=tuple(active[: len(ended)]))
 
 
@@ -96,7 +98,9 @@ class _GivesUpOnce:
         self.tired: set[str] = set()
 
     def __call__(self, view):
-        waiting = [pod for pod in view.mine if (meta.condition(pod, "PodScheduled") or {}).get("status") == "False"]
+        waiting = [
+            pod for pod in _pods(view.replicas) if (meta.condition(pod, "PodScheduled") or {}).get("status") == "False"
+        ]
         if not waiting or meta.uid(view.owner) in self.tired:
             return _reconcile(view)
         self.tired.add(meta.uid(view.owner))
@@ -115,11 +119,11 @@ def _report(**fields):
 
 
 def _active(mine):
-    return sum(pods.is_active(pod) for pod in mine)
+    return sum(replica.active for replica in mine)
 
 
 def _ready(mine):
-    return sum(pods.is_ready(pod) for pod in mine if pods.is_active(pod))
+    return sum(replica.ready for replica in mine)
 
 
 def _no_terminating_count(owner, mine, trouble, now, *, terminating):

@@ -30,6 +30,7 @@ NOT_CHECKED: Final = "container runtime status check may not have completed yet"
 
 _NO_DEVICES: Final[Mapping[str, Device]] = {}
 _NOTHING: Final[frozenset[str]] = frozenset()
+_NO_PRESSURE: Final = EvictionState()
 
 
 def runtime_errors(checked: float | None, now: float, error: str) -> list[str]:
@@ -78,7 +79,7 @@ class SelfCheck:
         self._checked: float | None = None
         self._runtime_error = ""
         self._network_error = ""
-        self.eviction = EvictionState()
+        self.eviction = _NO_PRESSURE
         self.observations: Observations = {}
         self.devices = devices
         config = identity.config
@@ -89,7 +90,7 @@ class SelfCheck:
     def sample(self) -> None:
         """Looks at disk, memory and process ids, and updates the pressures in force."""
         before, self.observations = self.observations, self._stats.node()
-        if self.observations is before and self.eviction == EvictionState():
+        if self.observations is before and self.eviction == _NO_PRESSURE:
             return
         self.eviction = eviction.observe(
             self.eviction,

@@ -17,6 +17,19 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+_WARNINGS = (
+    "error",
+    # What an earlier session left in pytest's own temporary folders, and cannot be removed, is no error of this one.
+    r"default:\(rm_rf\):pytest.PytestWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A warning fails a test of ours; to those who run the suite it is only shown: it says nothing of their target."""
+    for line in _WARNINGS:
+        config.addinivalue_line("filterwarnings", line)
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

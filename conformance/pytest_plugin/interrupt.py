@@ -12,9 +12,9 @@ from contextlib import contextmanager
 def sigterm_as_ctrl_c() -> Iterator[None]:
     """While it lasts, SIGTERM (what CI systems send) interrupts like SIGINT.
 
-    So it does where SIGINT is ignored, as in what a shell script has put in the background. There, too, an interrupt has
-    to be what `asyncio.Runner` makes of it, which cancels the task that is waited for: a `KeyboardInterrupt` in the middle
-    of just any task would end that one, and the clean-up would meet it once more.
+    So it does where SIGINT is ignored, as in what a shell script has put in the background. There, too, an interrupt
+    has to be what `asyncio.Runner` makes of it, which cancels the task that is waited for: a `KeyboardInterrupt` in
+    the middle of just any task would end that one, and the clean-up would meet it once more.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

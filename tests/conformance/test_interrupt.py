@@ -38,11 +38,10 @@ def test_sigterm_cancels_what_is_waited_for_and_leaves_other_tasks_alone(on_sigi
             raise
 
     others: set[asyncio.Task[None]] = set()
-    with asyncio.Runner() as runner:
-        with sigterm_as_ctrl_c():
-            with pytest.raises(KeyboardInterrupt):
-                runner.run(waiting(others))
-            runner.run(asyncio.wait_for(others.pop(), timeout=10))
+    with asyncio.Runner() as runner, sigterm_as_ctrl_c():
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(waiting(others))
+        runner.run(asyncio.wait_for(others.pop(), timeout=10))
     assert ended == ["waiting", "bystander"]
     assert signal.getsignal(signal.SIGINT) is on_sigint
 

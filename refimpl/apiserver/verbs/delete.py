@@ -9,16 +9,15 @@ from datetime import timedelta
 
 import attrs
 
-from refimpl.api.errors import ApiError, Object, conflict, failure, not_found
+from refimpl.api.errors import ApiError, Object, conflict, failure
 from refimpl.apiserver import admission
 from refimpl.apiserver.objects.cache import Entry
 from refimpl.apiserver.strategy import Context
-from refimpl.apiserver.verbs import deleteoptions
+from refimpl.apiserver.verbs import deleteoptions, update
 from refimpl.apiserver.verbs.call import Answer, Call, success
 from refimpl.apiserver.verbs.deleteoptions import DeleteOptions
 from refimpl.apiserver.verbs.read import Listing, find
 from refimpl.clock import format_time
-from refimpl.storage.base import Mismatch
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -59,20 +58,15 @@ async def delete_with(call: Call, options: DeleteOptions, *, admitted: bool = Fa
     Raises:
         ApiError: 404, 409 when a precondition does not hold, and what admission raises.
     """
-    target = call.target
-    while True:
-        entry = call.registry.entry(target.resource, target.name, target.namespace)
-        if entry is None:
-            raise not_found(target.resource, target.name)
-        old = call.registry.decode(target.resource, entry.item)
+
+    async def attempt(entry: Entry, old: Object) -> Answer:
         check_preconditions(call, options, old)
         ctx = call.context("DELETE", dry_run=options.dry_run)
         if not admitted:
             admission.admit(ctx, old, None)
-        try:
-            return await _delete(ctx, call, options, entry, old)
-        except Mismatch as mismatch:
-            await call.registry.reach(mismatch.revision)
+        return await _delete(ctx, call, options, entry, old)
+
+    return await update.until_it_sticks(call, attempt)
 
 
 def check_preconditions(call: Call, options: DeleteOptions, obj: Object) -> None:

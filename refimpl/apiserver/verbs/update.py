@@ -5,7 +5,7 @@ Source: apiserver 1.36, `registry/generic/registry/store.go` and `registry/rest/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from refimpl.api.errors import (
@@ -96,21 +96,15 @@ async def change(
 async def _apply(
     call: Call, make: Callable[[Fresh], Object], *, dry_run: bool, note: Note = fieldmanager.note_changed
 ) -> Answer:
-    target = call.target
-    while True:
-        entry = call.registry.entry(target.resource, target.name, target.namespace)
-        if entry is None:
-            raise not_found(target.resource, target.name)
-        old = call.registry.decode(target.resource, entry.item)
-        new = make(partial(call.registry.decode, target.resource, entry.item))
+    async def attempt(entry: Entry, old: Object) -> Answer:
+        new = make(partial(call.registry.decode, call.target.resource, entry.item))
         check_version(call, entry, new["metadata"])
         keep_metadata(call, old, new)
         ctx = call.context("UPDATE", dry_run=dry_run)
         prepare(ctx, call, old, new, note)
-        try:
-            return await store(ctx, call, entry, old, new)
-        except Mismatch as mismatch:
-            await call.registry.reach(mismatch.revision)
+        return await store(ctx, call, entry, old, new)
+
+    return await until_it_sticks(call, attempt)
 
 
 async def rewrite(call: Call, transform: Transform, *, dry_run: bool = False) -> Answer:
@@ -119,16 +113,31 @@ async def rewrite(call: Call, transform: Transform, *, dry_run: bool = False) ->
     Raises:
         ApiError: 404, and what `transform` raises.
     """
+
+    async def attempt(entry: Entry, old: Object) -> Answer:
+        new = transform(call.registry.decode(call.target.resource, entry.item))
+        return await store(call.context("UPDATE", dry_run=dry_run), call, entry, old, new)
+
+    return await until_it_sticks(call, attempt)
+
+
+async def until_it_sticks(call: Call, attempt: Callable[[Entry, Object], Awaitable[Answer]]) -> Answer:
+    """Has a write of the target attempted until nobody else wrote it meanwhile.
+
+    Args:
+        call: the request.
+        attempt: given the stored object, as entry and decoded, answers what it made of it, or raises `Mismatch`.
+
+    Raises:
+        ApiError: 404, and what the attempt raises.
+    """
     target = call.target
     while True:
         entry = call.registry.entry(target.resource, target.name, target.namespace)
         if entry is None:
             raise not_found(target.resource, target.name)
-        old = call.registry.decode(target.resource, entry.item)
-        new = transform(call.registry.decode(target.resource, entry.item))
-        ctx = call.context("UPDATE", dry_run=dry_run)
         try:
-            return await store(ctx, call, entry, old, new)
+            return await attempt(entry, call.registry.decode(target.resource, entry.item))
         except Mismatch as mismatch:
             await call.registry.reach(mismatch.revision)
 

@@ -121,6 +121,15 @@ def test_a_printed_selector_selects_the_same(wanted, labels):
     assert selectors.parse(str(selector)).matches(labels) is selector.matches(labels)
 
 
+@given(st.dictionaries(WORDS, WORDS, max_size=2), st.lists(st.dictionaries(WORDS, WORDS, max_size=2)))
+def test_a_matcher_answers_of_many_objects_as_of_each(wanted, many):
+    selector = selectors.from_map(wanted)
+    matches = selector.matcher()
+    assert [matches(labels) for labels in [*many, *many, wanted]] == [
+        selector.matches(labels) for labels in [*many, *many, wanted]
+    ]
+
+
 @given(WORDS, st.lists(WORDS, min_size=1), st.dictionaries(WORDS, WORDS))
 def test_in_and_notin_are_opposites(key, values, labels):
     inside = selectors.from_object({"matchExpressions": [{"key": key, "operator": "In", "values": values}]})

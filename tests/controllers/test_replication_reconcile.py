@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.api.errors import Object, internal
-from refimpl.controllers.replication.census import Replica, replica_of
+from refimpl.controllers.replication.census import Census, Replica, replica_of
 from refimpl.controllers.replication.reconcile import BURST, Decision, View, reconcile
 from refimpl.controllers.replication.status import Trouble, calculate, next_availability
 from refimpl.controllers.workloads import pods as predicates
@@ -95,6 +95,19 @@ def test_the_status_counts_active_pods_only():
         "terminatingReplicas": 1,
         "observedGeneration": 7,
     }
+
+
+def test_a_census_reads_a_pod_again_only_when_it_is_another_object():
+    census = Census()
+    same, before = pod("same"), pod("changed", ready_for=None)
+    first = census.count("owner", [same, before])
+    after = pod("changed")
+    second = census.count("owner", [after, same])
+    assert [replica.pod for replica in second] == [after, same]
+    assert [replica.ready for replica in (*first, *second)] == [True, False, True, True]
+    assert second[1] is first[0]
+    census.forget("owner")
+    assert census.count("owner", [same])[0] is not first[0]
 
 
 def test_zero_counts_are_left_out_as_on_the_wire():

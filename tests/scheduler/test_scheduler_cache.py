@@ -9,7 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from refimpl.api.selectors import from_map
 from refimpl.scheduler.cache import Cache
+from refimpl.scheduler.verdicts import VerdictMemory, judge
 from tests.scheduler.objects import node, pod_info, taint
 
 
@@ -127,6 +129,7 @@ class SumsAreRight(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.cache = Cache()
+        self.verdicts = VerdictMemory(self.cache)
         self.pods = [
             pod_info(
                 requests={"cpu": f"{100 * (number % 3)}m", "memory": str(number)},
@@ -195,6 +198,19 @@ class SumsAreRight(RuleBasedStateMachine):
                 assert info.requested.get(name, 0) == sum(pod.asks.requests.get(name, 0) for pod in here)
             assert info.non_zero_cpu == sum(pod.asks.non_zero_cpu for pod in here)
             assert len(info.host_ports) == len(here)
+
+    @invariant()
+    def columns_equal_what_is_found_anew(self):
+        for value in "ab":
+            selector = from_map({"app": value})
+            found = self.cache.index.counts(("default",), selector.matches, terminating=False)
+            names = self.cache.order().names
+            assert self.cache.counts("default", selector) == [found.get(name, 0) for name in names]
+        for pod in self.pods[:2]:
+            verdicts = self.verdicts.on(pod)
+            for place, info in enumerate(self.cache.nodes()):
+                assert verdicts.rejection(pod, place) == judge(pod, info).rejection
+            assert verdicts.resources == [judge(pod, info).resources for info in self.cache.nodes()]
 
     @invariant()
     def counts_by_label_equal_what_is_there(self):

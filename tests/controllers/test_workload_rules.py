@@ -13,17 +13,20 @@ from refimpl.controllers.workloads import conditions, hashing, pods
 from refimpl.controllers.workloads.backoff import Backoff
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
 from refimpl.controllers.workloads.numbers import scaled
-from refimpl.controllers.workloads.owners import claim, controller_uid
+from refimpl.controllers.workloads.owners import by_controller, claim, orphans_of
 from refimpl.controllers.workloads.podcontrol import slow_start
 from tests.controllers.objects import NOW, ago, at, pod, workload
 
 OWNER = workload()
+OTHER = workload(name="other")
 SELECTOR = from_object(OWNER["spec"]["selector"])
 
 
 def claimed(candidate: Object, owner: Object = OWNER) -> str:
-    held = [candidate] if controller_uid(candidate) else []
-    claims = claim(owner, SELECTOR, held, [] if held else [candidate])
+    filed = by_controller(candidate)
+    held = [candidate] if owner["metadata"]["uid"] in filed else []
+    orphans = [candidate] if orphans_of(owner["metadata"]["namespace"]) in filed else []
+    claims = claim(owner, SELECTOR, held, orphans)
     for verdict in ("mine", "adopt", "release"):
         if getattr(claims, verdict):
             return verdict
@@ -39,6 +42,7 @@ def claimed(candidate: Object, owner: Object = OWNER) -> str:
         (pod(), "adopt"),
         (pod(deleting=True), "ignored"),
         (pod(labels={}), "ignored"),
+        (pod(owner=OTHER), "ignored"),
     ],
 )
 def test_claims(candidate: Object, verdict: str):

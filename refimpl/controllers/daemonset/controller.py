@@ -24,7 +24,7 @@ from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.backoff import Backoff
 from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace, orphans_of
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace
 from refimpl.controllers.workloads.podcontrol import PodControl, namespace_is_going, side_by_side, slow_start, take
 from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.revisions import expendable, hash_of, history_of
@@ -104,10 +104,7 @@ class DaemonSetController:
         await self._report(key, view, decided=decided)
 
     async def _view(self, daemonset: Object, verdicts: Mapping[str, Verdict], revision_hash: str) -> View:
-        metadata = daemonset["metadata"]
-        held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
-        orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = owners.claim(daemonset, _selector(daemonset), held, orphans)
+        claims = owners.claim(daemonset, _selector(daemonset), *owners.held_and_orphans(self._pods, daemonset))
         mine = await take(self._client, DAEMONSETS, PODS, daemonset, claims)
         now = self._clock.now()
         return View(

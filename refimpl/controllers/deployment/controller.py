@@ -26,7 +26,6 @@ from refimpl.controllers.workloads.owners import (
     by_controller,
     by_namespace,
     controller_uid,
-    orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
 from refimpl.controllers.workloads.workers import run_workers
@@ -83,10 +82,8 @@ class DeploymentController:
                 self._queue.add_after(key, wait)
 
     def _claim(self, deployment: Object) -> Claims:
-        metadata = deployment["metadata"]
-        held = self._replica_sets.by_index(BY_CONTROLLER, metadata["uid"])
-        orphans = self._replica_sets.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return owners.claim(deployment, from_object(deployment["spec"]["selector"]), held, orphans)
+        selector = from_object(deployment["spec"]["selector"])
+        return owners.claim(deployment, selector, *owners.held_and_orphans(self._replica_sets, deployment))
 
     def _pods_of(self, replica_set: Object) -> Iterable[Object]:
         return self._pods.by_index(BY_CONTROLLER, replica_set["metadata"]["uid"])

@@ -22,7 +22,7 @@ from refimpl.controllers.runner import ControllerContext
 from refimpl.controllers.workloads import owners, pods
 from refimpl.controllers.workloads.changes import keyed, split
 from refimpl.controllers.workloads.expectations import TIMEOUT_SECONDS, Expectations
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace, orphans_of
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace
 from refimpl.controllers.workloads.podcontrol import (
     PodControl,
     namespace_is_going,
@@ -112,10 +112,7 @@ class JobController:
             await self._release([pod])
 
     async def _mine(self, job: Object) -> tuple[Object, ...]:
-        metadata = job["metadata"]
-        held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
-        orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        claims = owners.claim(job, _selector(job), held, orphans)
+        claims = owners.claim(job, _selector(job), *owners.held_and_orphans(self._pods, job))
         return await take(self._client, JOBS, PODS, job, claims)
 
     async def _carry_out(self, job: Object, decision: Decision) -> None:

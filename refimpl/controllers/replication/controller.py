@@ -31,7 +31,6 @@ from refimpl.controllers.workloads.owners import (
     by_controller,
     by_namespace,
     controller_uid,
-    orphans_of,
 )
 from refimpl.controllers.workloads.podcontrol import (
     PodControl,
@@ -136,10 +135,7 @@ class ReplicaController:
             raise trouble.failure
 
     def _claim(self, owner: Object) -> Claims:
-        metadata = owner["metadata"]
-        held = self._pods.by_index(BY_CONTROLLER, metadata["uid"])
-        orphans = self._pods.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-        return owners.claim(owner, self._kind.selector(owner), held, orphans)
+        return owners.claim(owner, self._kind.selector(owner), *owners.held_and_orphans(self._pods, owner))
 
     def _related(self, owner: Object) -> Iterable[Object]:
         holder = controller_uid(owner)

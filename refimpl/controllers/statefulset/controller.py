@@ -5,6 +5,8 @@ Source: kube-controller-manager 1.36 `stateful_set.go`, `stateful_pod_control.go
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from refimpl.api.errors import ApiError, Object
 from refimpl.api.resources import CONTROLLERREVISIONS, PERSISTENTVOLUMECLAIMS, PODS, STATEFULSETS
 from refimpl.api.selectors import LabelSelector, from_object
@@ -17,7 +19,7 @@ from refimpl.controllers.statefulset.reconcile import Decision, View
 from refimpl.controllers.workloads import owners, pods
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.changes import keyed
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace, orphans_of
+from refimpl.controllers.workloads.owners import BY_CONTROLLER, BY_NAMESPACE, by_controller, by_namespace
 from refimpl.controllers.workloads.podcontrol import namespace_is_going, take
 from refimpl.controllers.workloads.podwatch import PodWatch
 from refimpl.controllers.workloads.revisions import History, expendable, hash_of, history_of
@@ -84,15 +86,12 @@ class StatefulSetController:
         return next(known, history.current)
 
     async def _mine(self, statefulset: Object) -> tuple[Object, ...]:
-        metadata = statefulset["metadata"]
-        held = self._members(statefulset, metadata["uid"])
-        orphans = self._members(statefulset, orphans_of(metadata["namespace"]))
-        claims = owners.claim(statefulset, _selector(statefulset), held, orphans)
+        named = (self._named(statefulset, found) for found in owners.held_and_orphans(self._pods, statefulset))
+        claims = owners.claim(statefulset, _selector(statefulset), *named)
         return await take(self._client, STATEFULSETS, PODS, statefulset, claims)
 
-    def _members(self, statefulset: Object, controller: str) -> list[Object]:
-        """The pods under an index value whose name makes them one of the set's."""
-        found = self._pods.by_index(BY_CONTROLLER, controller)
+    def _named(self, statefulset: Object, found: Iterable[Object]) -> list[Object]:
+        """The pods whose name makes them one of the set's."""
         return [pod for pod in found if identity.ordinal_of(statefulset, pod) is not None]
 
     async def _carry_out(self, view: View, decision: Decision, current: Object, update: Object) -> None:

@@ -12,6 +12,7 @@ import attrs
 from refimpl.api.errors import Object
 from refimpl.api.meta import controller_of, is_terminating, labels, owner_reference
 from refimpl.api.selectors import LabelSelector
+from refimpl.client.informer import Informer
 
 
 def controller_uid(obj: Object) -> str:
@@ -37,6 +38,18 @@ def orphans_of(namespace: str) -> str:
 def by_controller(obj: Object) -> Iterable[str]:
     """Index function: the controller's uid, or the orphans of the namespace."""
     return (controller_uid(obj) or orphans_of(obj["metadata"].get("namespace", "")),)
+
+
+def held_and_orphans(objects: Informer, owner: Object) -> tuple[Iterable[Object], Iterable[Object]]:
+    """The objects that an owner may claim: those that name it as their controller, and those of its namespace without.
+
+    Args:
+        objects: a cache with the index `BY_CONTROLLER`.
+        owner: who claims.
+    """
+    metadata = owner["metadata"]
+    orphans = orphans_of(metadata["namespace"])
+    return objects.by_index(BY_CONTROLLER, metadata["uid"]), objects.by_index(BY_CONTROLLER, orphans)
 
 
 BY_NAMESPACE = "namespace"

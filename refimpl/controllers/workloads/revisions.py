@@ -18,7 +18,7 @@ from refimpl.client.informer import Informer
 from refimpl.controllers.workloads import owners as ownership
 from refimpl.controllers.workloads.actions import delete
 from refimpl.controllers.workloads.hashing import content_hash
-from refimpl.controllers.workloads.owners import BY_CONTROLLER, controller_reference, orphans_of
+from refimpl.controllers.workloads.owners import controller_reference, held_and_orphans
 from refimpl.controllers.workloads.podcontrol import take
 
 HASH_LABEL = "controller-revision-hash"
@@ -107,10 +107,8 @@ async def history_of(
     Raises:
         ApiError: refused; also after a hash collision was counted in the owner's status, to be tried again.
     """
-    metadata = owner["metadata"]
-    held = revisions.by_index(BY_CONTROLLER, metadata["uid"])
-    orphans = revisions.by_index(BY_CONTROLLER, orphans_of(metadata["namespace"]))
-    claims = ownership.claim(owner, from_object(owner["spec"]["selector"]), held, orphans)
+    selector = from_object(owner["spec"]["selector"])
+    claims = ownership.claim(owner, selector, *held_and_orphans(revisions, owner))
     mine = sorted(await take(client, owners, CONTROLLERREVISIONS, owner, claims), key=number_of)
     wanted = snapshot(owner)
     matching = [one for one in mine if one["data"] == wanted]
